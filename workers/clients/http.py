@@ -1,0 +1,1 @@
+"""One HTTP transport for all vendors: kept-alive sessions, deadlines, and every failure as a typed error."""
