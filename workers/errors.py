@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from workers.clients.shop import ItemRef, WriteResult
+
 
 class InventorySyncError(Exception):
     """The root of all errors of this project."""
@@ -115,5 +122,23 @@ class ConnectionFailed(RemoteError):  # noqa: N818
     """No answer at all: refused, reset, DNS, TLS. `code` is dns, tls, connect, reset or address."""
 
 
-class RemoteTimeout(RemoteError):
+class RemoteTimeout(RemoteError):  # noqa: N818
     """The connect, read or total deadline passed."""
+
+
+class PartialWrite(InventorySyncError):  # noqa: N818
+    """A batch of stock writes stopped half-way: what is decided must be recorded, then `cause` handled.
+
+    results: the rows whose fate is known.
+    unsure: the rows carried by the call that failed without an answer, if its outcome is unknown.
+    Rows of the batch in neither were not sent, or their whole call was refused: push them again.
+    cause: what stopped it, never a PartialWrite itself.
+    """
+
+    def __init__(
+        self, results: Sequence[WriteResult], unsure: Sequence[ItemRef], cause: InventorySyncError
+    ) -> None:
+        super().__init__(f"{len(results)} rows decided, {len(unsure)} unsure, then: {cause}")
+        self.results = tuple(results)
+        self.unsure = tuple(unsure)
+        self.cause = cause
