@@ -26,20 +26,54 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", hide_input_in_errors=True)
 
-    database_url: str | None = Field(None, description="PostgreSQL, postgresql://user:password@host:port/name. Unset: the embedded server.")
-    redis_url: str | None = Field(None, description="Redis or Valkey, redis://:password@host:port/0. Unset: the embedded server.")
-    secret_key: str | None = Field(None, description="Signs sessions and cursors: at least 32 random characters. Required with DATABASE_URL.")
-    encryption_keys: str | None = Field(None, description="Fernet keys, comma-separated, newest first; they encrypt credentials at rest. Required with DATABASE_URL.")
-    data_dir: Path = Field(default_factory=default_data_dir, description="Where the embedded servers keep their data.")
-    metrics_port: int | None = Field(None, ge=1, le=65535, description="Port for /metrics of roles without a web server.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="The least level that is logged.")
-    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: readable on a terminal, JSON elsewhere.")
-    allow_private_addresses: bool = Field(False, description="Let URLs given by an admin lead to loopback or private addresses.")
-    database_pool_size: int = Field(20, ge=1, le=500, description="Most PostgreSQL connections of one process.")
-    job_lease_seconds: float = Field(45.0, ge=1, description="How long a claimed job is held without a sign of life.")
-    store_lease_seconds: float = Field(62.0, ge=1, description="How long a store's write lease is held without a sign of life; at least the write deadline and a quarter more.")
-    write_deadline_seconds: float = Field(45.0, ge=0.5, description="The longest that one stock write may take in all.")
-    settle_seconds: float = Field(60.0, ge=0, description="How long BigCommerce may take to show an accepted write.")
+    database_url: str | None = Field(
+        default=None,
+        description="PostgreSQL, postgresql://user:password@host:port/name. Unset: the embedded server.",
+    )
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis or Valkey, redis://:password@host:port/0. Unset: the embedded server.",
+    )
+    secret_key: str | None = Field(
+        default=None,
+        description="Signs sessions and cursors: at least 32 random characters. Required with DATABASE_URL.",
+    )
+    encryption_keys: str | None = Field(
+        default=None,
+        description="Fernet keys for credentials, comma-separated, newest first. Required with DATABASE_URL.",
+    )
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Where the embedded servers keep their data."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port for /metrics of roles without a web server."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least level that is logged."
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="auto: readable on a terminal, JSON elsewhere."
+    )
+    allow_private_addresses: bool = Field(
+        default=False, description="Let URLs given by an admin lead to loopback or private addresses."
+    )
+    database_pool_size: int = Field(
+        default=20, ge=1, le=500, description="Most PostgreSQL connections of one process."
+    )
+    job_lease_seconds: float = Field(
+        default=45.0, ge=1, description="How long a claimed job is held without a sign of life."
+    )
+    store_lease_seconds: float = Field(
+        default=62.0,
+        ge=1,
+        description="How long a store's write lease lasts unrenewed: the write deadline and 15 s more.",
+    )
+    write_deadline_seconds: float = Field(
+        default=45.0, ge=0.5, description="The longest that one stock write may take in all."
+    )
+    settle_seconds: float = Field(
+        default=60.0, ge=0, description="How long BigCommerce may take to show an accepted write."
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -83,16 +117,25 @@ def load() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        lines = [f"{str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_input=False, include_url=False)]
+        lines = [
+            f"{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
         raise SettingsError("\n".join(lines)) from None
     if settings.database_url and not settings.redis_url:
-        raise SettingsError("REDIS_URL: set it too, since DATABASE_URL is set (or unset both for the embedded servers)")
+        raise SettingsError(
+            "REDIS_URL: set it too, since DATABASE_URL is set (or unset both for the embedded servers)"
+        )
     if settings.redis_url and not settings.database_url:
-        raise SettingsError("DATABASE_URL: set it too, since REDIS_URL is set (or unset both for the embedded servers)")
+        raise SettingsError(
+            "DATABASE_URL: set it too, since REDIS_URL is set (or unset both for the embedded servers)"
+        )
     if settings.database_url:
         for name in ("secret_key", "encryption_keys"):
             if not getattr(settings, name):
-                raise SettingsError(f"{name.upper()}: required with DATABASE_URL; see `inventory-sync keys generate`")
+                raise SettingsError(
+                    f"{name.upper()}: required with DATABASE_URL; see `inventory-sync keys generate`"
+                )
     if settings.secret_key is not None and len(settings.secret_key) < 32:
         raise SettingsError("SECRET_KEY: at least 32 characters")
     return settings
@@ -112,7 +155,10 @@ def settings() -> Settings:
         return loaded
     runtime = read_runtime(loaded.data_dir)
     if runtime is None:
-        raise SettingsError(f"no server runs on {loaded.data_dir}: start one with `inventory-sync up`, or set DATABASE_URL and REDIS_URL")
+        raise SettingsError(
+            f"no server runs on {loaded.data_dir}: start one with `inventory-sync up`, "
+            "or set DATABASE_URL and REDIS_URL"
+        )
     return loaded.model_copy(
         update={
             "database_url": runtime.database_url,

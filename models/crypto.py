@@ -16,8 +16,8 @@ class UndecryptableError(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "ENCRYPTION_KEYS: none of these keys can decrypt a stored secret; put the key that wrote it back into "
-            "the list (newest first), or set the secret again"
+            "ENCRYPTION_KEYS: none of these keys can decrypt a stored secret; put the key that wrote "
+            "it back into the list (newest first), or set the secret again"
         )
 
 

@@ -1,0 +1,1 @@
+"""What is done: the ledger, the vendors' clients, the steps of a sync."""

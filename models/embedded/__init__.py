@@ -5,8 +5,9 @@ done here. Everything lives below one folder, DATA_DIR, and nothing outside it i
 """
 
 from models.embedded.errors import EmbeddedError
-from models.embedded.lifecycle import ensure, read_runtime, running, stop
+from models.embedded.lifecycle import ensure, read_runtime, stop
 from models.embedded.paths import default_data_dir
 from models.embedded.runtime import Runtime
+from models.embedded.session import running
 
 __all__ = ["EmbeddedError", "Runtime", "default_data_dir", "ensure", "read_runtime", "running", "stop"]

@@ -42,8 +42,6 @@ def locate(folder: Path, account: Account | None) -> Binaries:
 
     Raises EmbeddedError where the `embedded` extra isn't installed or has nothing for this machine.
     """
-    if importlib.util.find_spec("psutil") is None:
-        raise EmbeddedError(EXTRA_MISSING)
     postgres = _postgres_site()
     valkey = _valkey_program()
     if not _runs(postgres / POSTGRES_INSTALL / "bin" / "postgres", account):
@@ -58,6 +56,27 @@ def locate(folder: Path, account: Account | None) -> Binaries:
                 f"{program} does not run on this machine. Set DATABASE_URL and REDIS_URL instead."
             )
     return Binaries(initdb=programs / "initdb", postgres=programs / "postgres", valkey=valkey)
+
+
+def check_installed() -> None:
+    """Raise EmbeddedError where the `embedded` extra isn't installed, before anything is made on disk."""
+    for package in (POSTGRES_PACKAGE, VALKEY_WHEEL, "psutil"):
+        _package(package)
+
+
+def drop_old_copies(folder: Path, used: Binaries) -> None:
+    """Remove copies of earlier versions, which no server runs from any more."""
+    copies = folder / "bin"
+    in_use = {
+        program.relative_to(copies).parts[0] for program in _programs(used) if copies in program.parents
+    }
+    for copy in copies.iterdir() if copies.is_dir() else ():
+        if copy.name not in in_use:
+            shutil.rmtree(copy, ignore_errors=True)
+
+
+def _programs(binaries: Binaries) -> tuple[Path, ...]:
+    return (binaries.initdb, binaries.postgres, binaries.valkey)
 
 
 def _postgres_site() -> Path:

@@ -1,8 +1,6 @@
 """Starting, joining, adopting and stopping both servers of a data folder."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +22,7 @@ def ensure(data_dir: Path, *, durable: bool = True, owned: bool = True) -> Runti
     them from a process that is gone. With `owned=False` nobody has to. `durable=False` is for tests only.
     Raises EmbeddedError with the reason and the fix.
     """
+    binaries.check_installed()
     account = service_account()
     folder = prepare_data_dir(data_dir, account)
     try:
@@ -59,17 +58,6 @@ def stop(data_dir: Path) -> bool:
         return _stop(folder)
 
 
-@contextmanager
-def running(data_dir: Path, *, durable: bool = True) -> Iterator[Runtime]:
-    """The servers for the length of a block; at its end only what this process owns is stopped."""
-    runtime = ensure(data_dir, durable=durable)
-    try:
-        yield runtime
-    finally:
-        if runtime.started_by_us:
-            _stop_own(runtime.data_dir)
-
-
 def _servers(folder: Path) -> list[Server]:
     return [Postgres(folder), Valkey(folder)]
 
@@ -85,6 +73,8 @@ def _ensure(folder: Path, account: Account | None, *, durable: bool, owned: bool
         owner, ours = _owner(before, found, owned=owned)
         record = _record(found, owner)
         record.save(folder)
+        if all(state.launched for state in found.values()):
+            binaries.drop_old_copies(folder, context.binaries)
     except BaseException:
         for server, state in found.items():
             if state.launched:
@@ -136,10 +126,15 @@ def _stop(folder: Path) -> bool:
     return any(stopped)
 
 
-def _stop_own(folder: Path) -> None:
+def stop_own(folder: Path) -> None:
     """Stop the servers unless they have changed hands meanwhile (stopped and started anew by hand)."""
     with turn(folder / "lock"):
         record = load_record(folder)
-        me = identify(os.getpid())
-        if record is not None and me is not None and record.owner is not None and record.owner.pid == me.pid:
+        if record is not None and record.owner is not None and record.owner.pid == os.getpid():
             _stop(folder)
+
+
+def have_died(folder: Path) -> bool:
+    """Whether a server has ended that nobody stopped: `stop` takes the record away first."""
+    record = load_record(folder)
+    return record is not None and not all(is_alive(process) for process in record.servers.values())

@@ -6,7 +6,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.embedded.binaries import Binaries
@@ -106,10 +106,11 @@ class Server(ABC):
 
     def alive(self, port: int | None) -> Running | None:
         """The server as it runs now, if it answers."""
-        if port is None or not self.answers(port):
-            return None
+        # The process first: the port may be somebody else's by now, and our password isn't for them.
         process = self.process()
-        return None if process is None else Running(process, port, launched=False)
+        if process is None or port is None or not self.answers(port):
+            return None
+        return Running(process, port, launched=False)
 
     def process(self) -> ProcessId | None:
         """The server's process by its own pid file, made sure of by the folder it works in."""
@@ -137,10 +138,10 @@ class Server(ABC):
             arguments, stdin = self.command(context, port)
             child = spawn(arguments, account=context.account, log=self.log, held_lock=lock, stdin=stdin)
             try:
-                process = self._await_answer(child, port)
-                if process is not None:
+                running = self._await_answer(child, port)
+                if running is not None:
                     self.complete(port)
-                    return Running(process, port, launched=True)
+                    return replace(running, launched=True)
             except BaseException:
                 _end_child(child, self.stop_signals)
                 raise
@@ -151,12 +152,13 @@ class Server(ABC):
             f"{log_tail(self.log)}"
         )
 
-    def _await_answer(self, child: subprocess.Popen[bytes], port: int) -> ProcessId | None:
+    def _await_answer(self, child: subprocess.Popen[bytes], port: int) -> Running | None:
         """Wait for the first answer; None where the server ended instead."""
         deadline = time.monotonic() + START_SECONDS
         while child.poll() is None:
-            if self.answers(port):
-                return identify(child.pid)
+            running = self.alive(port)
+            if running is not None:
+                return running
             if time.monotonic() > deadline:
                 raise EmbeddedError(
                     f"{self.title} has not answered {START_SECONDS:.0f} s after its start. "

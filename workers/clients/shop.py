@@ -31,7 +31,7 @@ class ItemRef:
 
 @dataclass(frozen=True, slots=True)
 class ShopItem:
-    """One sellable row as the shop shows it now. `shown` is on hand at the written location; None = untracked."""
+    """One sellable row as the shop shows it now. `shown`: on hand where we write; None = untracked."""
 
     ref: ItemRef
     sku: str

@@ -1,0 +1,135 @@
+"""The connection to PostgreSQL: a pool per process, opened around database work only."""
+
+from __future__ import annotations
+
+import functools
+import select
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import peewee
+from playhouse.pool import PooledPostgresqlDatabase
+
+from models.config import settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CONNECT_TIMEOUT_SECONDS = 5
+POOL_WAIT_SECONDS = 10
+STALE_SECONDS = 300
+STATEMENT_TIMEOUT_MS = 60_000  # a statement that takes longer is a fault; migrations lift it
+
+DatabaseUnavailable = (peewee.OperationalError, peewee.InterfaceError)
+"""What peewee raises where PostgreSQL is away; the caller answers 503 or tries again."""
+
+
+class Database(PooledPostgresqlDatabase):
+    """Peewee's pool, which also notices that a server closed a connection while it lay idle."""
+
+    def _is_closed(self, conn: Any) -> bool:
+        if super()._is_closed(conn):
+            return True
+        # A restarted server has sent its goodbye: an idle connection with something to read is dead.
+        # Costs no round trip, unlike SELECT 1.
+        poll = select.poll()
+        poll.register(conn.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        return bool(poll.poll(0))
+
+
+db = Database(None)
+
+
+def connect_arguments(url: str) -> dict[str, Any]:
+    """A database URL as peewee's and psycopg2's keyword arguments."""
+    parts = urlsplit(url)
+    arguments: dict[str, Any] = {"database": unquote(parts.path.lstrip("/"))}
+    if parts.hostname:
+        arguments["host"] = parts.hostname
+    if parts.port:
+        arguments["port"] = parts.port
+    if parts.username:
+        arguments["user"] = unquote(parts.username)
+    if parts.password:
+        arguments["password"] = unquote(parts.password)
+    for pair in filter(None, parts.query.split("&")):
+        name, _, value = pair.partition("=")
+        arguments[name] = unquote(value)
+    return arguments
+
+
+def configure(url: str | None = None, *, pool_size: int | None = None) -> None:
+    """Point this process's pool at a database (the one of the settings by default); connects to nothing."""
+    options = f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    db.init(
+        **connect_arguments(url or settings().database_url or ""),
+        max_connections=pool_size or settings().database_pool_size,
+        stale_timeout=STALE_SECONDS,
+        timeout=POOL_WAIT_SECONDS,
+        connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        application_name="inventory-sync",
+        options=options,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+    )
+
+
+@contextmanager
+def session() -> Iterator[None]:
+    """A connection for one piece of database work; given back to the pool at the outermost exit."""
+    if not db.is_closed():
+        yield
+        return
+    db.connect()
+    try:
+        yield
+    finally:
+        db.close()
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """All or nothing, on a connection of its own or the one that is open (a savepoint there)."""
+    with session(), db.atomic():
+        yield
+
+
+def in_transaction(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function in `transaction()`."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        with transaction():
+            return function(*args, **kwargs)
+
+    return wrapper
+
+
+def rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows of one statement, on a connection of its own or the one that is open."""
+    with session():
+        cursor = db.execute_sql(sql, tuple(parameters))
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+def row(sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    """The first row of one statement, or None."""
+    found = rows(sql, parameters)
+    return found[0] if found else None
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
+    """Run one statement and tell how many rows it changed."""
+    with session():
+        return int(db.execute_sql(sql, tuple(parameters)).rowcount)
+
+
+class Table(peewee.Model):
+    """The root of all models: the one database, snake_case."""
+
+    class Meta:
+        database = db
+        legacy_table_names = False

@@ -1,0 +1,72 @@
+"""Bring the schema up to date: peewee's own runner, one at a time however many pods start at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from peewee import PostgresqlDatabase
+from playhouse.migrations import Runner
+
+from models.config import settings
+from models.database import connect_arguments
+
+DIRECTORY = Path(__file__).parent / "migrations"
+LOCK_KEY = 0x494E5653  # "INVS": the advisory lock that all migration runners share
+POLL_SECONDS = 0.2
+WAIT_SECONDS = 600.0  # a long index build of another pod is waited for
+
+
+class MigrationTimeoutError(Exception):
+    """Another runner held the lock for too long."""
+
+
+def _direct(url: str | None) -> PostgresqlDatabase:
+    # Not the pool and not a pooler such as PgBouncer: an advisory lock belongs to a session.
+    return PostgresqlDatabase(
+        **connect_arguments(url or settings().database_url or ""), application_name="inventory-sync migrate"
+    )
+
+
+@contextmanager
+def _locked(database: PostgresqlDatabase) -> Iterator[None]:
+    """Hold the advisory lock, polled: a blocking one deadlocks with CREATE INDEX CONCURRENTLY."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not database.execute_sql("SELECT pg_try_advisory_lock(%s)", (LOCK_KEY,)).fetchone()[0]:
+        if time.monotonic() > deadline:
+            raise MigrationTimeoutError(
+                f"another migration has run for over {WAIT_SECONDS:.0f} s: see pg_stat_activity"
+            )
+        time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        database.execute_sql("SELECT pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+
+def _runner(database: PostgresqlDatabase) -> Runner:
+    return Runner(database, directory=str(DIRECTORY), table_name="rm_schema_migrations")
+
+
+def migrate(url: str | None = None) -> list[str]:
+    """Apply what is pending and give the names of what was applied; safe to run in many pods at once."""
+    database = _direct(url)
+    database.connect()
+    try:
+        with _locked(database):
+            applied: list[str] = _runner(database).up()
+            return applied
+    finally:
+        database.close()
+
+
+def pending(url: str | None = None) -> list[str]:
+    """Names of the migrations that this code has and the database lacks."""
+    database = _direct(url)
+    database.connect()
+    try:
+        return [entry.name for entry in _runner(database).status() if entry.path and not entry.applied]
+    finally:
+        database.close()

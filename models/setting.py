@@ -1,0 +1,107 @@
+"""rm_settings: what operators may change while the system runs, in one table with type, default and help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from peewee import TextField
+
+from models.database import Table, session
+from models.fields import json_field, now_field
+
+
+class SettingError(ValueError):
+    """A value that a setting can't take: says the bounds or an example."""
+
+
+class Setting(Table):
+    """One changed setting; a key without a row has its default."""
+
+    key = TextField(primary_key=True)
+    value: Any = json_field()
+    updated_at: datetime = now_field()
+
+    class Meta:
+        table_name = "rm_settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A setting: its kind (`days`, `zone`, `time`, `url`), its default and its help."""
+
+    kind: str
+    default: Any
+    help: str
+
+
+SETTINGS: dict[str, Definition] = {
+    "webhook_log_retention_days": Definition(
+        "days", 90, "How many days webhook deliveries are kept: 1 to 365."
+    ),
+    "queue_retention_days": Definition(
+        "days", 14, "How many days finished jobs and runs are kept: 1 to 365."
+    ),
+    "public_webhook_url": Definition(
+        "url", None, "The https:// address under which shops reach the webhook receivers."
+    ),
+    "timezone": Definition("zone", "UTC", "The zone of the schedule, such as Europe/Paris."),
+    "full_sync_time": Definition("time", "02:00", "When the nightly full sync starts, HH:MM in the zone."),
+    "cleanup_time": Definition("time", "03:00", "When the daily clean-up starts, HH:MM in the zone."),
+}
+
+
+def checked(key: str, value: Any) -> Any:
+    """The value as it is stored. Raises SettingError with the bounds, KeyError for an unknown key."""
+    kind = SETTINGS[key].kind
+    if kind == "days":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 365:
+            raise SettingError("must be a whole number of days from 1 to 365")
+    elif kind == "zone":
+        try:
+            ZoneInfo(value if isinstance(value, str) and value else "?")
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise SettingError("must be a zone name such as Europe/Paris or UTC") from None
+    elif kind == "time":
+        hours, colon, minutes = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if not (
+            colon
+            and len(hours) == len(minutes) == 2
+            and (hours + minutes).isascii()
+            and (hours + minutes).isdigit()
+            and int(hours) < 24
+            and int(minutes) < 60
+        ):
+            raise SettingError("must be a time of day as HH:MM, 00:00 to 23:59")
+    elif (
+        kind == "url"
+        and value is not None
+        and not (isinstance(value, str) and value.startswith("https://") and len(value) > len("https://"))
+    ):
+        raise SettingError("must be an address that begins with https://, or null")
+    return value
+
+
+def read(key: str) -> Any:
+    """A setting's value now, or its default."""
+    with session():
+        found = Setting.get_or_none(Setting.key == key)
+    return SETTINGS[key].default if found is None else found.value
+
+
+def read_all() -> dict[str, Any]:
+    """Every setting's value now."""
+    with session():
+        stored = {entry.key: entry.value for entry in Setting.select()}
+    return {key: stored.get(key, definition.default) for key, definition in SETTINGS.items()}
+
+
+def change(key: str, value: Any) -> None:
+    """Store a setting. Raises SettingError or KeyError."""
+    value = checked(key, value)
+    with session():
+        Setting.insert(key=key, value=value).on_conflict(
+            conflict_target=[Setting.key], preserve=[Setting.value, Setting.updated_at]
+        ).execute()

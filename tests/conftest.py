@@ -1,0 +1,67 @@
+"""Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from models import config
+from models.database import configure, db
+from models.migrate import migrate
+from tests.servers import Servers
+
+ENCRYPTION_KEY = Fernet.generate_key().decode()
+SECRET_KEY = "a secret key that only the tests use, long enough"
+IN_CI = os.environ.get("CI") == "true"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pure tests first: a wrong rule is told before any server has started."""
+    items.sort(key=lambda item: "/unit/" not in str(item.path))
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    with Servers(migrate=lambda url: void(migrate(url))) as running:
+        yield running
+
+
+def void(_: object) -> None:
+    """Drop a result where a callable must give none."""
+
+
+@pytest.fixture
+def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The settings of a process of the product, on a database and a Redis of this test's own.
+
+    Child processes that a test starts inherit them.
+    """
+    values = {
+        "DATABASE_URL": servers.new_database(),
+        "REDIS_URL": servers.new_redis(),
+        "SECRET_KEY": SECRET_KEY,
+        "ENCRYPTION_KEYS": ENCRYPTION_KEY,
+        "ALLOW_PRIVATE_ADDRESSES": "true",
+        "LOG_LEVEL": "WARNING",
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    config.settings.cache_clear()
+    configure()
+    try:
+        yield values
+    finally:
+        db.close_all()
+        config.settings.cache_clear()
+        servers.drop_database(values["DATABASE_URL"])
+
+
+@pytest.fixture
+def database(environment: dict[str, str]) -> str:
+    """A migrated database of this test's own, and this process's pool pointed at it."""
+    return environment["DATABASE_URL"]
