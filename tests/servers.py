@@ -52,7 +52,9 @@ class Servers:
 
     def stop(self) -> None:
         """Stop both servers and remove their folder."""
-        guard, self._guard, self._runtime = self._guard, None, None
+        guard, runtime, self._guard, self._runtime = self._guard, self._runtime, None, None
+        if runtime is not None:
+            stop(runtime.data_dir)
         if guard is not None and guard.stdin is not None:
             guard.stdin.close()
             guard.wait()

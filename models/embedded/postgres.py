@@ -39,9 +39,8 @@ SETTINGS = {
     "cluster_name": "inventory-sync",
     "log_line_prefix": "%m [%p] ",
     "log_checkpoints": "off",
-    # Statements carry values (psycopg2 puts them in on our side), and those are nobody's business in a log.
+    # Statements carry values (psycopg2 puts them in on our side), which don't belong into a log.
     "log_min_error_statement": "panic",
-    "log_error_verbosity": "terse",
 }
 NOT_DURABLE = {
     "fsync": "off",
@@ -109,6 +108,9 @@ class Postgres(Server):
                         sql.Identifier(APP), sql.Literal(keys.password(self.folder, "postgres"))
                     )
                     cursor.execute(role)
+                    # "Failing row contains (...)" is a value too; the server's own errors keep their details.
+                    terse = sql.SQL("ALTER ROLE {} SET log_error_verbosity = terse")
+                    cursor.execute(terse.format(sql.Identifier(APP)))
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (APP,))
                 if cursor.fetchone() is None:
                     cursor.execute(

@@ -4,6 +4,8 @@ import signal
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from models.embedded import keys
 from models.embedded.paths import own_folder
@@ -57,6 +59,7 @@ class Valkey(Server):
         client = redis.Redis.from_url(
             self.url(port),
             decode_responses=True,
+            retry=Retry(NoBackoff(), 0),
             socket_connect_timeout=ANSWER_SECONDS,
             socket_timeout=ANSWER_SECONDS,
         )
