@@ -1,0 +1,64 @@
+# Inventory Sync: what a person types. Needs Python 3.11 or newer, pip and make; everything else goes into .venv.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate pyproject.toml
+
+.PHONY: help install demo test bench soak lock clean
+
+help:
+	@echo "make demo     install, then two shops synced before your eyes; Ctrl-C ends it"
+	@echo "make test     install, then style, types and all tests"
+	@echo "make install  only the virtual environment in $(VENV)"
+	@echo "make bench    the benchmarks of tests/bench"
+	@echo "make soak     the acceptance tests at full size (100,000 SKUs)"
+	@echo "make lock     the lock files anew from pyproject.toml (needs uv)"
+	@echo "make clean    remove $(VENV) and what tools left behind"
+
+install: $(STAMP)
+
+# The stamp names what was installed: nothing is done again until one of these files changes.
+$(STAMP): pyproject.toml requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
+	@# Debian's python3 lacks ensurepip without python3-venv; the pip that is there then installs into the venv.
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || \
+		$(PYTHON) -m venv --clear --without-pip $(VENV)
+	@if test -x $(BIN)/pip; then pip="$(BIN)/python -m pip"; \
+	else pip="$(PYTHON) -m pip --python $(BIN)/python"; fi; \
+	export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+	$$pip install --quiet --require-hashes -r requirements/dev.lock && $$pip install --quiet --no-deps -e .
+	@touch $@
+
+demo: install
+	@exec $(BIN)/inventory-sync demo
+
+# Style and types first, pytest last, so that its summary is the last line; any failure fails the whole.
+test: install
+	@failed=0; \
+	$(BIN)/ruff check . || failed=1; \
+	$(BIN)/ruff format --check . || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	test $$failed = 0 || echo "style or types have failed, see above; the tests follow" >&2; \
+	$(BIN)/python -m pytest || failed=1; \
+	exit $$failed
+
+bench: install
+	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' --capture=no
+
+# What exists of it: the acceptance tests at full size. The long run with faults comes with a later issue.
+soak: install
+	@FULL_SIZE=1 $(BIN)/python -m pytest tests/acceptance --capture=no
+
+lock:
+	@command -v $(UV) >/dev/null || { echo "uv is needed: $(PYTHON) -m pip install uv" >&2; exit 1; }
+	$(COMPILE) --output-file requirements/runtime.lock
+	$(COMPILE) --extra embedded --extra dev --output-file requirements/dev.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,158 @@
+"""What all commands share: exit codes, errors in words, the site that is meant, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any
+
+import click
+import peewee
+import redis
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from models.config import SettingsError
+from models.crypto import UndecryptableError
+from models.database import DatabaseUnavailable, session
+from models.embedded import EmbeddedError
+from models.fields import utc_text
+from models.migrate import MigrationTimeoutError
+from models.site import Site
+from workers.errors import ConfigurationError, InventorySyncError
+
+PIPE_WIDTH = 400  # columns where nobody looks: a table in a pipe is never folded
+
+
+class ExitCode(IntEnum):
+    """What scripts may rely on; 2 (usage) is click's own."""
+
+    RIGHT = 0
+    FAILED = 1
+    USAGE = 2
+    HELD = 3
+    UNREACHABLE = 4
+
+
+class Failure(click.ClickException):
+    """The command failed: one line on standard error, and its exit code."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.FAILED) -> None:
+        super().__init__(message)
+        self.exit_code = int(code)  # type: ignore[misc]
+
+
+def worded(error: Exception) -> Failure:
+    """Any exception as one line that names what is wrong and, where it is known, the fix."""
+    line = _one_line(error)
+    if isinstance(error, DatabaseUnavailable):
+        return Failure(f"PostgreSQL does not answer (DATABASE_URL): {line}", ExitCode.UNREACHABLE)
+    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError):
+        return Failure(f"Redis does not answer (REDIS_URL): {line}", ExitCode.UNREACHABLE)
+    if isinstance(error, EmbeddedError):
+        return Failure(line, ExitCode.UNREACHABLE)
+    if isinstance(error, peewee.ProgrammingError) and "does not exist" in line:
+        return Failure(f"the database is not up to date ({line}): run `inventory-sync migrate`")
+    if isinstance(error, InventorySyncError | SettingsError | UndecryptableError | MigrationTimeoutError):
+        return Failure(line)
+    return Failure(f"unexpected {type(error).__name__}: {line}; --debug before the command shows where")
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, peewee.PeeweeException):
+        lines = lines[:1]  # what follows is psycopg2's drawing of the statement
+    return "; ".join(lines) or type(error).__name__
+
+
+def find_site(wanted: str) -> Site:
+    """The site with this id or exactly this name."""
+    with session():
+        chosen = Site.get_or_none(Site.name == wanted)
+        if chosen is None and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
+            chosen = Site.get_or_none(Site.id == int(wanted))
+        names = [site.name for site in Site.select(Site.name).order_by(Site.id).limit(10)]
+    if chosen is None:
+        known = ", ".join(names) or "none yet: see `inventory-sync site add`"
+        raise ConfigurationError("SITE", f"no site has this id or name; known: {known}")
+    assert isinstance(chosen, Site)
+    return chosen
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def console(*, error: bool = False) -> Console:
+    """A terminal, or a pipe that is as wide as the text; made at the time of use, since tests swap stdout."""
+    file = sys.stderr if error else sys.stdout
+    width = None if file.isatty() else PIPE_WIDTH
+    return Console(file=file, width=width, highlight=False, markup=False, emoji=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=_plain))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """Rows under headings, numbers to the right; `empty` is said where there are none."""
+    found = [list(row) for row in rows]
+    if not found:
+        click.echo(empty)
+        return
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float | Decimal | None) for row in found)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in found:
+        table.add_row(*(Text(shown(cell)) for cell in row))
+    console().print(table)
+
+
+def print_list(
+    as_json: bool, records: Sequence[dict[str, Any]], columns: Sequence[str], *, empty: str
+) -> None:
+    """Records as JSON whole, or as a table of some of their fields."""
+    if as_json:
+        print_json(list(records))
+        return
+    print_table(columns, ([record[name] for name in columns] for record in records), empty=empty)
+
+
+def shown(value: Any) -> str:
+    """A value as a person reads it in a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, dict):
+        return by_reason(value) or "0"
+    if isinstance(value, list):
+        return ", ".join(map(shown, value)) or "-"
+    return str(value)
+
+
+def by_reason(counts: dict[str, int]) -> str:
+    """`1,204 unknown, 3 ambiguous`: the largest first."""
+    return ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items(), key=_largest) if count)
+
+
+def _largest(entry: tuple[str, int]) -> tuple[int, str]:
+    return -entry[1], entry[0]
+
+
+def _plain(value: Any) -> Any:
+    plain: dict[type, Callable[[Any], Any]] = {datetime: utc_text, Decimal: lambda number: shown(number)}
+    for kind, convert in plain.items():
+        if isinstance(value, kind):
+            return convert(value)
+    return str(value)
