@@ -1,0 +1,79 @@
+"""Real processes that all want to call at once, and a witness that doesn't ask Redis."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call by the machine's own clock, which all processes share (CLOCK_MONOTONIC)."""
+
+    process: int
+    start: float
+    end: float
+
+
+def hammer(
+    *, processes: int, threads: int, seconds: float, at_once: int, quota: int, window: float
+) -> list[Call]:
+    """Let processes call for `seconds` through one gate whose record is old enough for the whole quota."""
+    from workers.limits import SlotGate
+    from workers.redis_client import client
+
+    SlotGate("Vendor", "hammer", at_once=at_once)
+    client().set("inventory-sync:limit:{hammer}:born", 1)
+    arguments = [str(value) for value in (threads, seconds, at_once, quota, window)]
+    command = [sys.executable, "-m", "tests.integration.clients.hammer", *arguments]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) for _ in range(processes)
+    ]
+    calls = []
+    for process in running:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0
+        for line in output.splitlines():
+            start, end = line.split()
+            calls.append(Call(process.pid, float(start), float(end)))
+    return calls
+
+
+def _call_for_ever(gate: object, until: float, calls: list[str]) -> None:
+    from workers.errors import MustWait
+    from workers.limits import SlotGate
+
+    assert isinstance(gate, SlotGate)
+    while time.monotonic() < until:
+        try:
+            with gate.enter("items", False):
+                start = time.monotonic()
+                time.sleep(0.03)
+                calls.append(f"{start} {time.monotonic()}")
+        except MustWait as wait:
+            time.sleep(min(wait.seconds / 4, 0.2))
+
+
+def _main() -> None:
+    from workers.limits import SlotGate
+
+    threads, seconds, at_once, quota, window = sys.argv[1:]
+    gate = SlotGate(
+        "Vendor", "hammer", at_once=int(at_once), quota=int(quota), window=float(window), settle=0.0
+    )
+    calls: list[str] = []
+    until = time.monotonic() + float(seconds)
+    crowd = [threading.Thread(target=_call_for_ever, args=(gate, until, calls)) for _ in range(int(threads))]
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    print("\n".join(calls))  # noqa: T201 - read by hammer() above
+
+
+if __name__ == "__main__":
+    _main()

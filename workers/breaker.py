@@ -1,0 +1,74 @@
+"""One breaker per site and per company, for the whole fleet: a shop that is down costs one probe in 20 s.
+
+closed: `check` lets everybody pass. open: one prober in PROBE_SECONDS passes (half-open), the others wait.
+Any answer of the vendor, a refusal too, shows that it is alive: tell `succeeded`.
+Redis away: `check` lets everybody pass and nothing is counted; each job's own backoff has to do.
+"""
+
+from __future__ import annotations
+
+import random
+
+import structlog
+
+from workers import limit_scripts
+from workers.errors import MustWait
+from workers.redis_client import RedisAwayError, run_script
+
+FAILURES_TO_OPEN = 5  # in a row; fewer would open it on one bad minute of a host
+PROBE_SECONDS = 20.0
+KEPT_SECONDS = 86_400  # what is older is forgotten
+SPREAD_SECONDS = 2.0  # so that those who wait don't all come back at the same instant
+
+log = structlog.get_logger()
+
+
+def site_scope(site_id: int) -> str:
+    """The scope of a site's shop."""
+    return f"site:{site_id}"
+
+
+def company_scope(company_id: int) -> str:
+    """The scope of a Business Central company."""
+    return f"company:{company_id}"
+
+
+def check(scope: str) -> None:
+    """Pass, or raise MustWait where the breaker is open and somebody else probes."""
+    try:
+        milliseconds = int(run_script(limit_scripts.BREAKER_CHECK, [_key(scope)], [_ms(PROBE_SECONDS)]))
+    except RedisAwayError:
+        return
+    if milliseconds > 0:
+        wait = milliseconds / 1000 + random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - a spread, no secret
+        raise MustWait(wait, f"{scope} is failing (breaker open)")
+
+
+def failed(scope: str) -> None:
+    """Tell of a transient failure. The fifth in a row opens the breaker; a prober's keeps it open."""
+    arguments = [_ms(PROBE_SECONDS), FAILURES_TO_OPEN, _ms(KEPT_SECONDS)]
+    try:
+        opened = int(run_script(limit_scripts.BREAKER_FAILED, [_key(scope)], arguments))
+    except RedisAwayError:
+        return
+    if opened:
+        log.warning("Breaker opened", action="breaker.opened", scope=scope)
+
+
+def succeeded(scope: str) -> bool:
+    """Tell of a call that was answered. True where that just closed the breaker: what waits is due now."""
+    try:
+        closed = bool(int(run_script(limit_scripts.BREAKER_SUCCEEDED, [_key(scope)], [])))
+    except RedisAwayError:
+        return False
+    if closed:
+        log.info("Breaker closed", action="breaker.closed", scope=scope)
+    return closed
+
+
+def _key(scope: str) -> str:
+    return f"inventory-sync:breaker:{scope}"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

@@ -1,0 +1,167 @@
+"""The Lua scripts of limits.py and breaker.py: each is one atomic step, by the server's own clock.
+
+Answers are `{verdict, milliseconds}`, the verdict one of ok, slots, window and pause.
+"""
+
+from __future__ import annotations
+
+_NOW = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+"""
+
+_PAUSED = """
+local paused = redis.call('PTTL', pause)
+if paused > 0 then return {'pause', paused} end
+"""
+
+ENTER_SLOTS = (
+    """
+local slots, calls, born_key, pause = unpack(KEYS)
+local owner, lease, at_once, quota = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local window, settle, doubt = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+"""
+    + _NOW
+    + _PAUSED
+    + """
+-- No birth date: a first start, or FLUSHALL took the record of calls. Half the quota, for one window.
+local born = tonumber(redis.call('GET', born_key))
+if not born or doubt == '1' then
+  born = now
+  redis.call('SET', born_key, now)
+end
+if now - born < settle then at_once = math.max(1, math.floor(at_once / 2)) end
+redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
+if redis.call('ZCARD', slots) >= at_once then return {'slots', 0} end
+if quota > 0 then
+  if now - born < window then quota = math.max(1, math.floor(quota / 2)) end
+  redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - window)
+  local used = redis.call('ZCARD', calls)
+  if used >= quota then
+    -- Come back when a few calls fit, not when one does: a job makes several.
+    local index = math.min(used - quota + math.max(1, math.floor(quota / 100)), used) - 1
+    local entry = redis.call('ZRANGE', calls, index, index, 'WITHSCORES')
+    return {'window', math.max(1, tonumber(entry[2]) + window - now + 1)}
+  end
+  redis.call('ZADD', calls, now, owner)
+  redis.call('PEXPIRE', calls, window)
+end
+redis.call('ZADD', slots, now + lease, owner)
+redis.call('PEXPIRE', slots, lease * 2)
+return {'ok', 0}
+"""
+)
+
+ENTER_HEADERS = (
+    """
+local flights, state, pause = unpack(KEYS)
+local owner, lease, reserve, unknown, window =
+  ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+"""
+    + _NOW
+    + _PAUSED
+    + """
+local known = redis.call('HMGET', state, 'left', 'reset', 'quota')
+local left, reset = tonumber(known[1]), tonumber(known[2])
+if not left or not reset or now >= reset then
+  -- A window of which nothing was heard yet: a guess, which its first answer replaces.
+  left, reset = tonumber(known[3]) or unknown, now + window
+  redis.call('HSET', state, 'left', left, 'reset', reset, 'guess', 1)
+end
+redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
+if left - redis.call('ZCARD', flights) <= reserve then return {'window', reset - now} end
+redis.call('ZADD', flights, now + lease, owner)
+redis.call('PEXPIRE', flights, lease * 2)
+return {'ok', 0}
+"""
+)
+
+# Answers overtake each other: within a window the lowest number counts, a new window replaces it.
+LEARN_HEADERS = (
+    """
+local state = KEYS[1]
+local left, reset, quota, same = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+"""
+    + _NOW
+    + """
+local known = redis.call('HMGET', state, 'left', 'reset', 'guess')
+local old_left, old_reset = tonumber(known[1]), tonumber(known[2])
+if left < 0 then
+  if old_left then redis.call('HSET', state, 'left', old_left - 1) end
+  return 0
+end
+local ends = old_reset or now
+if reset >= 0 then ends = now + reset end
+if old_left and old_reset and not known[3] and now < old_reset and ends < old_reset + same then
+  left, ends = math.min(left, old_left), old_reset
+end
+redis.call('HSET', state, 'left', left, 'reset', ends)
+redis.call('HDEL', state, 'guess')
+if quota > 0 then redis.call('HSET', state, 'quota', quota) end
+return 0
+"""
+)
+
+# A 429 that names no time: twice as long each time, once per pause however many calls were under way.
+PAUSE = """
+local pause, strikes = unpack(KEYS)
+local wait, first, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local left = redis.call('PTTL', pause)
+if wait < 0 then
+  if left > 0 then return left end
+  local count = redis.call('INCR', strikes)
+  wait = math.min(first * 2 ^ (count - 1), most)
+  redis.call('PEXPIRE', strikes, wait * 2 + most)
+end
+if wait > left then redis.call('SET', pause, 1, 'PX', math.max(1, math.floor(wait))) end
+return math.floor(math.max(wait, left))
+"""
+
+RENEW = (
+    """
+local lease = tonumber(ARGV[1])
+"""
+    + _NOW
+    + """
+for index = 2, #ARGV do redis.call('ZADD', KEYS[1], now + lease, ARGV[index]) end
+redis.call('PEXPIRE', KEYS[1], lease * 2)
+return 0
+"""
+)
+
+# 0 = go on; else the milliseconds until the next probe. Who finds the probe due takes it for the whole fleet.
+BREAKER_CHECK = (
+    """
+local probe = tonumber(redis.call('HGET', KEYS[1], 'probe'))
+if not probe then return 0 end
+"""
+    + _NOW
+    + """
+if now < probe then return probe - now end
+redis.call('HSET', KEYS[1], 'probe', now + tonumber(ARGV[1]))
+return 0
+"""
+)
+
+# 1 = it has just opened.
+BREAKER_FAILED = (
+    """
+local every, most, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+"""
+    + _NOW
+    + """
+local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
+redis.call('PEXPIRE', KEYS[1], keep)
+if failures < most then return 0 end
+local open = redis.call('HEXISTS', KEYS[1], 'probe') == 1
+redis.call('HSET', KEYS[1], 'probe', now + every)
+return open and 0 or 1
+"""
+)
+
+# 1 = it has just closed.
+BREAKER_SUCCEEDED = """
+local open = redis.call('HEXISTS', KEYS[1], 'probe')
+redis.call('DEL', KEYS[1])
+return open
+"""

@@ -1,0 +1,66 @@
+"""A bound for one process while Redis is away: the fleet can't be counted then, so each takes half."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from workers.errors import MustWait
+
+SHORT_WAIT = 1.0  # seconds, where all places are taken
+
+
+class LocalBound:
+    """So many calls at once, and so many (`quota` 0: any number) in a sliding window of `window` seconds."""
+
+    def __init__(self, at_once: int, quota: int, window: float) -> None:
+        self._at_once, self._quota, self._window = at_once, quota, window
+        self._running = 0
+        self._paused_until = 0.0
+        self._calls: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def place(self, reason: str) -> Iterator[None]:
+        """Hold a place. Raises MustWait where none is free."""
+        with self._lock:
+            self._check(reason)
+            self._running += 1
+            self._calls.append(time.monotonic())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= 1
+
+    def pause(self, seconds: float) -> None:
+        """Give no place for so long."""
+        self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    def used_lately(self) -> int:
+        """Calls within a window that went past Redis: its record is short of them."""
+        with self._lock:
+            self._trim()
+            return len(self._calls)
+
+    def forget(self) -> None:
+        """The shared record has been told to doubt itself."""
+        with self._lock:
+            self._calls.clear()
+
+    def _check(self, reason: str) -> None:
+        self._trim()
+        if (paused := self._paused_until - time.monotonic()) > 0:
+            raise MustWait(paused, reason)
+        if self._running >= self._at_once:
+            raise MustWait(SHORT_WAIT, reason)
+        if self._quota and len(self._calls) >= self._quota:
+            raise MustWait(self._calls[0] + self._window - time.monotonic(), reason)
+
+    def _trim(self) -> None:
+        oldest = time.monotonic() - self._window
+        while self._calls and self._calls[0] <= oldest:
+            self._calls.popleft()
