@@ -1,0 +1,1 @@
+"""A BigCommerce store: catalogue, inventory with late landing writes, quotas, scopes."""

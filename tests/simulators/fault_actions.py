@@ -1,0 +1,90 @@
+"""How a drawn fault is carried out on the connection."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from .faults import FaultPlan
+from .server import Connection
+from .wire import Response, html_response
+
+POLL_SECONDS = 0.05  # how often a held connection is looked at
+TRICKLE_SECONDS = (
+    0.5  # between two bytes of a slow answer: below any client's read timeout, so only a deadline helps
+)
+
+Answer = Callable[[], Response]
+
+
+class FaultyVendor(Protocol):
+    """What a vendor adds: its own shape of each error."""
+
+    faults: FaultPlan
+
+    def revoke(self) -> None:
+        """Takes back what was issued, where this vendor issues tokens."""
+
+    def error_answer(self, status: int, retry_after: int | None) -> Response:
+        """A 401, 429, 500 or 503 in this vendor's words; no rate or retry headers where `retry_after` is None."""
+        ...
+
+
+def misbehave(kind: str, vendor: FaultyVendor, connection: Connection, answer: Answer, is_write: bool) -> str:
+    """Carries the fault out. Answers `open {status}` where the connection lives on, else the kind."""
+    plan = vendor.faults
+    if not is_write:
+        kind = {"apply_then_reset": "reset", "apply_late": "timeout"}.get(kind, kind)
+    if kind in ("500", "503", "429", "429_bare"):
+        response = vendor.error_answer(int(kind[:3]), None if kind == "429_bare" else plan.retry_after)
+        connection.send(response)
+        return f"open {response.status}"
+    if kind == "token_revoked":
+        vendor.revoke()
+        connection.send(vendor.error_answer(401, None))
+        return "open 401"
+    if kind in ("html_502", "html_200"):
+        status = int(kind[-3:])
+        connection.send(html_response(status, "502 Bad Gateway" if status == 502 else "Just a moment..."))
+        return f"open {status}"
+    return _break_connection(kind, plan, connection, answer)
+
+
+def _break_connection(kind: str, plan: FaultPlan, connection: Connection, answer: Answer) -> str:
+    if kind == "timeout":
+        _hold(connection, plan.hold_seconds)
+    elif kind == "reset":
+        connection.reset_on_close()
+    elif kind == "apply_then_reset":
+        answer()
+        connection.reset_on_close()
+    elif kind == "apply_late":
+        _hold(connection, plan.hold_seconds)
+        time.sleep(plan.late_seconds)
+        answer()
+    elif kind in ("truncated", "cut_off"):
+        response = answer()
+        half = response.body[: len(response.body) // 2]
+        promised = len(half) if kind == "truncated" else len(response.body)
+        connection.send_raw(response.head(keep_alive=False, length=promised) + half)
+    elif kind == "slow":
+        _trickle(connection, answer(), plan.hold_seconds)
+    return kind
+
+
+def _hold(connection: Connection, seconds: float) -> None:
+    """Keeps silent until the client has gone."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not connection.peer_has_gone():
+        time.sleep(POLL_SECONDS)
+
+
+def _trickle(connection: Connection, response: Response, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    connection.send_raw(response.head(keep_alive=False, length=len(response.body) + 1_000_000))
+    gone = threading.Event()
+    while time.monotonic() < end and not gone.wait(TRICKLE_SECONDS):
+        if connection.peer_has_gone() or not connection.send_raw(b" "):
+            gone.set()
