@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -142,3 +143,40 @@ class PartialWrite(InventorySyncError):  # noqa: N818
         self.results = tuple(results)
         self.unsure = tuple(unsure)
         self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field that is wrong. `field` as a user typed it; the message says the fix and repeats no value."""
+
+    field: str
+    message: str
+
+
+class InvalidFields(InventorySyncError):  # noqa: N818
+    """What was given can't be stored: every field that is wrong, at once."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = tuple(errors)
+
+
+class UnknownRecord(InventorySyncError):  # noqa: N818
+    """There is no such row. `kind` is the noun: company, site, run, job, item, token."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"no such {kind}")
+        self.kind = kind
+
+
+class Conflict(InventorySyncError):  # noqa: N818
+    """What was asked for is well formed, but not possible as things stand.
+
+    `code` is short and stable, for programs; `field` names what to change, where one field is at fault.
+    """
+
+    def __init__(self, code: str, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field

@@ -1,0 +1,189 @@
+"""Shops: made, changed and deleted, for REST and the command line alike."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from peewee import IntegrityError, fn
+
+from models.company import Company
+from models.database import execute, row, rows, session, transaction
+from models.site import BIGCOMMERCE, DEFAULT_BIGCOMMERCE_API_URL, WOOCOMMERCE, Site
+from workers import ledger, stores
+from workers.errors import ConfigurationError, Conflict, FieldError, InvalidFields, UnknownRecord
+from workers.forms import collect_url
+from workers.full_sync import requests
+from workers.site_forms import HEADER_NEEDS_VALUE, ONLY_FOR, NewSite, SiteChange
+
+WEBHOOK_SECRET_BYTES = 32
+ROWS_A_DELETE = 5_000  # so that deleting a large site never holds its locks for long
+
+_IDENTITY = ("store_hash", "url")
+
+
+def get(site_id: int) -> Site:
+    """One site. Raises UnknownRecord."""
+    with session():
+        found: Site | None = Site.get_or_none(Site.id == site_id)
+    if found is None:
+        raise UnknownRecord("site")
+    return found
+
+
+def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -> Site:
+    """Store a site; an active one starts its first full sync. Raises InvalidFields, Conflict."""
+    values = form.root.given()
+    values["platform"] = form.root.platform
+    values["webhook_proofs"] = form.root.webhook_proofs
+    if values["platform"] == BIGCOMMERCE:
+        values["api_url"] = (values.get("api_url") or DEFAULT_BIGCOMMERCE_API_URL).rstrip("/")
+    elif values.get("webhook_secret") is None:
+        values["webhook_secret"] = secrets.token_hex(WEBHOOK_SECRET_BYTES)
+    with ledger.committing():
+        values["store_key"] = _checked(values)
+        stores.claim(values["store_key"], values.get("channel_ids", ()), site_id=None)
+        site_id = _write(Site.insert(**values))
+        if form.root.active:
+            _start_sync(site_id, requested_by, request_id)
+        return get(site_id)
+
+
+def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str | None = None) -> Site:
+    """Change what was given; false to true for `active` starts a full sync.
+
+    Raises UnknownRecord, InvalidFields, Conflict (`identity_fixed`, `store_taken`, `name_taken`, ...).
+    """
+    values = form.given()
+    with ledger.committing():
+        site = _locked(site_id)
+        _refuse_other_platform(site, values)
+        if values.get("api_url", ...) is None:
+            values["api_url"] = DEFAULT_BIGCOMMERCE_API_URL
+        merged = {**_stored(site), **values}
+        values["store_key"] = _checked(merged, given=values)
+        if values["store_key"] != site.store_key:
+            _refuse_if_in_use(site)
+            values["details"] = {}
+        if values["store_key"] != site.store_key or "channel_ids" in values:
+            stores.claim(values["store_key"], merged["channel_ids"], site_id=site_id)
+        _write(Site.update(**values, updated_at=fn.now()).where(Site.id == site_id))
+        if merged["active"] and not site.active:
+            _start_sync(site_id, requested_by, request_id)
+        return get(site_id)
+
+
+def delete(site_id: int) -> None:
+    """Delete a site and all that belongs to it. Raises UnknownRecord.
+
+    Large tables go in batches, each a transaction; stopped half-way, the site is inactive and asking again
+    goes on.
+    """
+    with transaction():
+        _locked(site_id)
+        execute("UPDATE rm_sites SET active = false, updated_at = now() WHERE id = %s", (site_id,))
+    _cancel_runs(site_id)
+    for table in ("rm_items", "rm_webhook_log", "rm_queue"):
+        while execute(
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE site_id = %s LIMIT %s)",  # noqa: S608
+            (site_id, ROWS_A_DELETE),
+        ):
+            pass
+    execute("DELETE FROM rm_sites WHERE id = %s", (site_id,))
+
+
+def _checked(values: Mapping[str, Any], *, given: Mapping[str, Any] | None = None) -> str:
+    """The key of the store, once all fields fit together. Raises InvalidFields with all that don't."""
+    given = values if given is None else given
+    errors: list[FieldError] = []
+    collect_url(given.get("api_url"), "api_url", errors)
+    collect_url(given.get("url"), "url", errors)
+    if "company" in given and not Company.select().where(Company.id == given["company"]).exists():
+        errors.append(FieldError("company", "there is no company with this id"))
+    if "header" in values["webhook_proofs"] and values.get("webhook_header_value") is None:
+        errors.append(FieldError("webhook_header_value", HEADER_NEEDS_VALUE))
+    key = ""
+    try:
+        key = _store_key(values)
+    except ConfigurationError as error:
+        if all(found.field != error.field for found in errors):
+            errors.append(FieldError(error.field, error.message))
+    if errors:
+        raise InvalidFields(errors)
+    return key
+
+
+def _store_key(values: Mapping[str, Any]) -> str:
+    if values["platform"] == BIGCOMMERCE:
+        return stores.bigcommerce_key(values["store_hash"])
+    return stores.woocommerce_key(values["url"])
+
+
+def _locked(site_id: int) -> Site:
+    # NO KEY: what only refers to the site (a run, its items) must not wait, or two would wait for each other.
+    found: Site | None = Site.select().where(Site.id == site_id).for_update("FOR NO KEY UPDATE").first()
+    if found is None:
+        raise UnknownRecord("site")
+    return found
+
+
+def _stored(site: Site) -> dict[str, Any]:
+    names = (
+        "platform",
+        "active",
+        "store_hash",
+        "url",
+        "channel_ids",
+        "webhook_proofs",
+        "webhook_header_value",
+    )
+    return {name: getattr(site, name) for name in names}
+
+
+def _refuse_other_platform(site: Site, values: dict[str, Any]) -> None:
+    if values.pop("platform", site.platform) != site.platform:
+        raise Conflict("identity_fixed", "a site keeps its platform: make a new site", field="platform")
+    other = WOOCOMMERCE if site.platform == BIGCOMMERCE else BIGCOMMERCE
+    if foreign := sorted(ONLY_FOR[other] & values.keys()):
+        raise InvalidFields(
+            [FieldError(name, f"is not a field of a {site.platform} site") for name in foreign]
+        )
+
+
+def _refuse_if_in_use(site: Site) -> None:
+    """Items belong to the store that they were read from, and a running sync reads more of them."""
+    field = "store_hash" if site.platform == BIGCOMMERCE else "url"
+    if row("SELECT 1 FROM rm_items WHERE site_id = %s LIMIT 1", (site.id,)):
+        raise Conflict(
+            "identity_fixed",
+            "this site has items of its store: make a new site for another store",
+            field=field,
+        )
+    if row("SELECT 1 FROM rm_sync_runs WHERE site_id = %s AND status = 'running'", (site.id,)):
+        raise Conflict(
+            "identity_fixed", "a sync of this site runs: cancel it or wait until it ends", field=field
+        )
+
+
+def _write(query: Any) -> int:
+    try:
+        return int(query.execute())
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or str(error)
+        if "company" in constraint:
+            raise InvalidFields([FieldError("company", "there is no company with this id")]) from None
+        raise Conflict("name_taken", "another site has this name", field="name") from None
+
+
+def _start_sync(site_id: int, requested_by: str, request_id: str | None) -> None:
+    requests.request_sync(site_id, requested_by=requested_by, request_id=request_id)
+
+
+def _cancel_runs(site_id: int) -> None:
+    """Stop what runs, and the one that each cancelled run lets follow."""
+    opened = "SELECT id FROM rm_sync_runs WHERE site_id = %s AND status IN ('queued', 'running') ORDER BY id"
+    for (run_id,) in rows(opened, (site_id,)):
+        with contextlib.suppress(requests.UnknownRun, requests.RunNotOpen):  # it ended by itself
+            requests.cancel_run(run_id, requested_by="the deletion of its site")

@@ -1,0 +1,78 @@
+"""API tokens: made once, kept as a hash, checked on every request, revoked for good."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+
+from models.access import SCOPES, ApiToken
+from models.database import execute, row, session
+from workers.errors import FieldError, InvalidFields, UnknownRecord
+from workers.forms import Form, Name, parse
+
+PREFIX = "ist_"  # lets scanners and our own logs recognise a token that leaked
+TOKEN_BYTES = 32
+
+
+class NewToken(Form):
+    """A token to make."""
+
+    name: Name
+    scope: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a token, by what it may do."""
+
+    token_id: int
+    name: str
+    scope: str
+
+    def may(self, scope: str) -> bool:
+        """Whether this scope includes the other: read < sync < admin."""
+        return SCOPES.index(self.scope) >= SCOPES.index(scope)
+
+
+def create(name: str, scope: str) -> tuple[ApiToken, str]:
+    """Make a token; gives its row and its text, which is never shown again. Raises InvalidFields."""
+    form = parse(NewToken, {"name": name, "scope": scope})
+    if form.scope not in SCOPES:
+        raise InvalidFields([FieldError("scope", "must be read, sync or admin")])
+    token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    with session():
+        made = ApiToken.insert(name=form.name, scope=form.scope, token_hash=hashed(token)).execute()
+        return ApiToken.get_by_id(made), token
+
+
+def check(token: str) -> Principal | None:
+    """Whose token this is, or None. Notes its use, at most once a minute."""
+    wanted = hashed(token)
+    with session():
+        found = row(
+            "SELECT id, name, scope, token_hash,"
+            " coalesce(last_used_at < now() - interval '1 minute', true)"
+            " FROM rm_api_tokens WHERE token_hash = %s AND revoked_at IS NULL",
+            (wanted,),
+        )
+        if found is None or not hmac.compare_digest(found[3], wanted):
+            return None
+        if found[4]:
+            execute("UPDATE rm_api_tokens SET last_used_at = now() WHERE id = %s", (found[0],))
+    return Principal(found[0], found[1], found[2])
+
+
+def revoke(token_id: int) -> None:
+    """End a token; again is no error. Raises UnknownRecord."""
+    changed = execute(
+        "UPDATE rm_api_tokens SET revoked_at = coalesce(revoked_at, now()) WHERE id = %s", (token_id,)
+    )
+    if not changed:
+        raise UnknownRecord("token")
+
+
+def hashed(token: str) -> str:
+    """What is stored of a token. 256 random bits can't be guessed, so a fast hash is right."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
