@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from api.procfile import ProcfileError
 from models.config import SettingsError
 from models.crypto import UndecryptableError
 from models.database import DatabaseUnavailable, session
@@ -24,7 +26,11 @@ from models.embedded import EmbeddedError
 from models.fields import utc_text
 from models.migrate import MigrationTimeoutError
 from models.site import Site
-from workers.errors import ConfigurationError, InventorySyncError
+from workers.clients.shop import CheckResult
+from workers.errors import ConfigurationError, Conflict, InvalidFields, InventorySyncError
+
+EXPECTED = (InventorySyncError, SettingsError, UndecryptableError, MigrationTimeoutError, ProcfileError)
+"""Errors whose message is meant for the user as it stands."""
 
 PIPE_WIDTH = 400  # columns where nobody looks: a table in a pipe is never folded
 
@@ -58,7 +64,13 @@ def worded(error: Exception) -> Failure:
         return Failure(line, ExitCode.UNREACHABLE)
     if isinstance(error, peewee.ProgrammingError) and "does not exist" in line:
         return Failure(f"the database is not up to date ({line}): run `inventory-sync migrate`")
-    if isinstance(error, InventorySyncError | SettingsError | UndecryptableError | MigrationTimeoutError):
+    if isinstance(error, InvalidFields):
+        # Options are named as fields are: --tenant-id is tenant_id.
+        faults = (f"--{fault.field.replace('_', '-')} {fault.message}" for fault in error.errors)
+        return Failure("; ".join(faults), ExitCode.USAGE)
+    if isinstance(error, Conflict) and error.field is not None:
+        return Failure(f"--{error.field.replace('_', '-')}: {line}")
+    if isinstance(error, EXPECTED):
         return Failure(line)
     return Failure(f"unexpected {type(error).__name__}: {line}; --debug before the command shows where")
 
@@ -76,12 +88,25 @@ def find_site(wanted: str) -> Site:
         chosen = Site.get_or_none(Site.name == wanted)
         if chosen is None and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
             chosen = Site.get_or_none(Site.id == int(wanted))
-        names = [site.name for site in Site.select(Site.name).order_by(Site.id).limit(10)]
     if chosen is None:
-        known = ", ".join(names) or "none yet: see `inventory-sync site add`"
-        raise ConfigurationError("SITE", f"no site has this id or name; known: {known}")
+        raise ConfigurationError("SITE", "no site has this id or name; see `inventory-sync site list`")
     assert isinstance(chosen, Site)
     return chosen
+
+
+def ask_secret(label: str, *, confirm: bool = False) -> str:
+    """A secret typed unseen; from a pipe, one line of it."""
+    if sys.stdin.isatty():
+        return str(click.prompt(label, hide_input=True, confirmation_prompt=confirm, err=True))
+    secret = sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise Failure(f"{label}: nothing on standard input; type it in a terminal, or pipe one line")
+    return secret
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given: those left out are absent, so that defaults are chosen in one place."""
+    return {name: value for name, value in options.items() if value is not None and value != ()}
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -122,6 +147,17 @@ def print_list(
         print_json(list(records))
         return
     print_table(columns, ([record[name] for name in columns] for record in records), empty=empty)
+
+
+def print_checks(as_json: bool, checks: Sequence[CheckResult]) -> None:
+    """What a connection test found, a line each; leaves with code 1 where something is wrong."""
+    if as_json:
+        print_json([asdict(check) for check in checks])
+    for check in () if as_json else checks:
+        mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red")
+        click.echo(f"{mark}  {check.name}: {check.message}")
+    if not all(check.ok for check in checks):
+        raise click.exceptions.Exit(ExitCode.FAILED)
 
 
 def shown(value: Any) -> str:

@@ -7,7 +7,7 @@ import peewee
 from werkzeug.security import generate_password_hash
 
 from api.commands.servers import with_database
-from api.commands.shared import Failure, json_option, print_list
+from api.commands.shared import Failure, ask_secret, json_option, print_list
 from models.access import User
 from models.database import session
 
@@ -30,7 +30,7 @@ def create(name: str, role: str) -> None:
     name = name.strip()
     if not name:
         raise click.BadParameter("must not be empty", param_hint="--name")
-    password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    password = ask_secret("Password", confirm=True)
     if len(password) < SHORTEST_PASSWORD:
         raise Failure(f"password: at least {SHORTEST_PASSWORD} characters")
     try:
