@@ -55,6 +55,11 @@ class BigCommerceClient:
         self.calls = self._api.calls
         self.settle_seconds = settings().settle_seconds if settle_seconds is None else settle_seconds
 
+    @property
+    def details(self) -> Mapping[str, Any]:
+        """What was found out so far, for the next connection."""
+        return dict(self._details)
+
     def facts(self, highest_known_product: int | None) -> ShopFacts:
         """Locations, counts and lane borders: two to eight calls.
 
@@ -70,7 +75,7 @@ class BigCommerceClient:
             outside=max(outside, 0),
             pages=max(math.ceil(products / listing.PAGE_ROWS), 1),
             cursors=listing.lanes(self._api, channel_ids, products),
-            details=dict(self._details),
+            details=self.details,
         )
 
     def list_page(self, cursor: Cursor) -> ShopPage:

@@ -89,6 +89,7 @@ class BigCommerceApi(Transport):
         return (None, "; ".join(texts)) if texts else None
 
     def error_for(self, answer: Answer) -> RemoteError:
+        """The usual errors, with the scope that a 403 asks for."""
         error = super().error_for(answer)
         if not isinstance(error, ScopeMissing):
             return error

@@ -107,6 +107,7 @@ class WooCommerceApi(Transport):
         return (str(body["code"]), str(body.get("message") or ""))
 
     def error_for(self, answer: Answer) -> RemoteError:
+        """The usual errors, but told apart where a host, a firewall or WordPress speaks for WooCommerce."""
         error = super().error_for(answer)
         if isinstance(error, ScopeMissing) and error.code is None:
             # not WooCommerce's words: a firewall, which may let the next request pass
@@ -115,6 +116,9 @@ class WooCommerceApi(Transport):
         if isinstance(error, AuthenticationRefused) and "nonce" in str(error).lower():
             # a signed request that was sent again after a lost connection
             return Unavailable(str(error), status=error.status, code=error.code)
+        if isinstance(error, AuthenticationRefused) and error.code is None:
+            words = f"{error}: not WooCommerce's answer; is the whole site behind a password?"
+            return AuthenticationRefused(words, status=error.status)
         if isinstance(error, NotFound) and error.code in (None, NO_ROUTE):
             why = "WooCommerce is not active, or too old" if error.code else "no WordPress REST API is there"
             return NotFound(f"{error}: {why}", status=error.status, code=error.code)

@@ -11,7 +11,7 @@ from workers.clients.shop import CheckResult
 from workers.clients.typed import parse
 from workers.clients.woocommerce_api import BAD_SECRET, UNKNOWN_KEY, WooCommerceApi, WooCommerceConnection
 from workers.clients.woocommerce_rows import SETTING
-from workers.errors import AuthenticationRefused, InventorySyncError, PermanentFailure, RemoteError
+from workers.errors import AuthenticationRefused, InventorySyncError, PermanentFailure
 
 SETTING_PATH = "settings/products/woocommerce_manage_stock"
 STOCK_IS_OFF = (
@@ -86,8 +86,8 @@ def _writes(api: WooCommerceApi) -> CheckResult:
 
 
 def _field_of(error: InventorySyncError) -> str | None:
-    if isinstance(error, AuthenticationRefused) and isinstance(error, RemoteError):
-        return "consumer_secret" if error.code == BAD_SECRET else "consumer_key"
+    if isinstance(error, AuthenticationRefused):
+        return {None: "url", BAD_SECRET: "consumer_secret"}.get(error.code, "consumer_key")
     return _by_kind(error)
 
 
