@@ -1,4 +1,4 @@
-"""How the keys are sent: Basic or in the query over https, signed over http, and never in plain text there."""
+"""How the keys are sent: Basic or in the query over https, and over http signed, never in plain text."""
 
 from __future__ import annotations
 
