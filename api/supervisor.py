@@ -146,7 +146,8 @@ def run(
     """
     supervisor = Supervisor(commands, env)
     signals: list[int] = []  # handlers only take note: what they could call may be in the middle of itself
-    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heeded = [number for number in STOP_SIGNALS if not (under_nohup and number == signal.SIGHUP)]
     before = {number: signal.signal(number, lambda n, frame: signals.append(n)) for number in heeded}
     try:
         supervisor.start()
