@@ -94,12 +94,10 @@ def delete(company_id: int) -> None:
 
 
 def _locked(company_id: int) -> Company:
-    # NO KEY: a site that refers to the company must not wait for it.
-    chosen = Company.select().where(Company.id == company_id)
-    found: Company | None = chosen.for_update("FOR NO KEY UPDATE").first()
-    if found is None:
+    # NO KEY: a site that only refers to the company must not wait for it.
+    if row("SELECT FROM rm_companies WHERE id = %s FOR NO KEY UPDATE", (company_id,)) is None:
         raise UnknownRecord("company")
-    return found
+    return get(company_id)
 
 
 def _with_urls(company: Company, given: dict[str, Any]) -> dict[str, Any]:

@@ -123,10 +123,9 @@ def _store_key(values: Mapping[str, Any]) -> str:
 
 def _locked(site_id: int) -> Site:
     # NO KEY: what only refers to the site (a run, its items) must not wait, or two would wait for each other.
-    found: Site | None = Site.select().where(Site.id == site_id).for_update("FOR NO KEY UPDATE").first()
-    if found is None:
+    if row("SELECT FROM rm_sites WHERE id = %s FOR NO KEY UPDATE", (site_id,)) is None:
         raise UnknownRecord("site")
-    return found
+    return get(site_id)
 
 
 def _stored(site: Site) -> dict[str, Any]:

@@ -1,0 +1,17 @@
+"""The REST API: a file a noun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask_openapi3 import APIBlueprint
+
+
+def blueprints() -> Iterator[APIBlueprint]:
+    """All of its routes. Made anew for each app, since a blueprint mounted once can't be changed."""
+    from api.rest import companies, inventory, sites
+
+    yield companies.blueprint()
+    yield sites.blueprint()
+    for name, prefix in inventory.PREFIXES.items():
+        yield inventory.blueprint(name, prefix)

@@ -1,0 +1,77 @@
+"""What every answer of every web process has: a request id, safe headers, strict JSON, a line in the log."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from typing import Any, NoReturn
+
+import structlog
+from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
+
+log = structlog.get_logger()
+
+LARGEST_BODY = 1024 * 1024  # bytes; the largest honest body is a few kilobytes
+_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
+
+
+class StrictJson(DefaultJSONProvider):
+    """JSON as the RFC has it: no NaN, no nesting that breaks the parser; keys stay in their order."""
+
+    sort_keys = False
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        """Raises ValueError for whatever is not JSON."""
+        try:
+            return json.loads(s, parse_constant=_refuse_constant, **kwargs)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+
+def init_app(app: Flask) -> None:
+    """Give an app its edges."""
+    app.json = StrictJson(app)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    app.url_map.strict_slashes = False
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _finish(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["X-Request-ID"] = g.get("request_id", "")
+    if request.path not in _QUIET:
+        log.info(
+            "request",
+            action="request",
+            method=request.method,
+            # The rule, not the path: an address may be anything, and ids make poor groups.
+            route=str(request.url_rule) if request.url_rule else None,
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - g.get("began", time.perf_counter())) * 1000),
+        )
+    return response
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise ValueError("not JSON")
