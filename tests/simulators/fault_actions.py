@@ -28,7 +28,7 @@ class FaultyVendor(Protocol):
         """Takes back what was issued, where this vendor issues tokens."""
 
     def error_answer(self, status: int, retry_after: int | None) -> Response:
-        """A 401, 429, 500 or 503 in this vendor's words; no rate or retry headers where `retry_after` is None."""
+        """A 401, 429, 500 or 503 in this vendor's words; no retry headers where `retry_after` is None."""
         ...
 
 

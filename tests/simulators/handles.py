@@ -37,17 +37,17 @@ class Comparison:
 class SimulatorHandle:
     """What every simulator can be asked and told."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, certificate_file: str = "") -> None:
         self.name = name
         self.url = url
+        self.certificate_file = certificate_file  # to be trusted by clients of an https simulator
         self._session = requests.Session()
         self._session.trust_env = False
+        self._session.verify = certificate_file or True
 
     def control(self, action: str, **body: Any) -> Any:
         """Any control action by name; README.md lists them."""
-        response = self._session.post(
-            f"{self.url}/__control__/{action}", json=body, timeout=CONTROL_TIMEOUT, verify=False
-        )
+        response = self._session.post(f"{self.url}/__control__/{action}", json=body, timeout=CONTROL_TIMEOUT)
         if response.status_code != 200:
             raise ControlError(response.json().get("error", response.text))
         return response.json()
@@ -195,7 +195,7 @@ class BigCommerceHandle(ShopHandle):
         self.control("set_shop_stock", quantity=quantity, **ids)
 
     def create_product(self, **fields: Any) -> dict[str, Any]:
-        """sku, quantity, tracking, channels, id, variants=[{sku, quantity}]; answers product_id, variant_ids."""
+        """sku, quantity, tracking, channels, id, variants=[{sku, quantity}]; gives the ids."""
         created: dict[str, Any] = self.control("create_product", **fields)
         return created
 
@@ -216,3 +216,42 @@ class BigCommerceHandle(ShopHandle):
     def set_landing(self, min_seconds: float, max_seconds: float) -> None:
         """How late accepted writes land; (0, 0): at once."""
         self.configure(landing=[min_seconds, max_seconds])
+
+
+class WooCommerceHandle(ShopHandle):
+    """A WooCommerce shop."""
+
+    def __init__(self, described: dict[str, Any], certificate_file: str) -> None:
+        super().__init__(described["name"], described["url"], certificate_file)
+        self.consumer_key: str = described["consumer_key"]
+        self.consumer_secret: str = described["consumer_secret"]
+
+    def row(self, post_id: int) -> dict[str, Any]:
+        """A product or variation: sku, stock_quantity, manage_stock, status, writes."""
+        row: dict[str, Any] = self.control("row", product_id=post_id)
+        return row
+
+    def sell(self, post_id: int, quantity: int = 1) -> None:
+        self.control("sell", product_id=post_id, quantity=quantity)
+
+    def set_shop_stock(self, post_id: int, quantity: int) -> None:
+        self.control("set_shop_stock", product_id=post_id, quantity=quantity)
+
+    def create_product(self, **fields: Any) -> dict[str, Any]:
+        """sku, quantity, manage_stock, status, type, id, variations=[{sku, quantity, manage_stock}]."""
+        created: dict[str, Any] = self.control("create_product", **fields)
+        return created
+
+    def delete_product(self, post_id: int) -> None:
+        """For good; a variation too."""
+        self.control("delete_product", product_id=post_id)
+
+    def trash_product(self, post_id: int) -> None:
+        self.control("trash_product", product_id=post_id)
+
+    def restore_product(self, post_id: int) -> None:
+        self.control("restore_product", product_id=post_id)
+
+    def change_product(self, post_id: int, **fields: Any) -> None:
+        """Fields: sku, status, manage_stock, type, name, backorders; of a product or a variation."""
+        self.control("change_product", product_id=post_id, **fields)

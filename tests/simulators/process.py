@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from .handles import BigCommerceHandle, BusinessCentralHandle, SimulatorHandle
+from .handles import BigCommerceHandle, BusinessCentralHandle, SimulatorHandle, WooCommerceHandle
 
 START_SECONDS = 120  # 100,000 SKUs on a busy two-core machine take about ten
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,9 +28,12 @@ class Simulators:
     def __init__(self, process: subprocess.Popen[str], log: IO[bytes]) -> None:
         self.process = process
         self._log = log
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         described = self._ready()
         self.bc = BusinessCentralHandle(described["bc"])
         self.bigcommerce = [BigCommerceHandle(shop) for shop in described["bigcommerce"]]
+        certificate = self._keep(described["certificate"])
+        self.woocommerce = [WooCommerceHandle(shop, certificate) for shop in described["woocommerce"]]
 
     @classmethod
     def start(
@@ -88,13 +91,22 @@ class Simulators:
         described: dict[str, Any] = json.loads(line)
         return described
 
+    def _keep(self, certificate: str) -> str:
+        """The certificate's file, for `verify=` or REQUESTS_CA_BUNDLE; empty without TLS."""
+        if not certificate:
+            return ""
+        self._folder = tempfile.TemporaryDirectory()
+        file = Path(self._folder.name) / "simulators.pem"
+        file.write_text(certificate, encoding="ascii")
+        return str(file)
+
     def log(self) -> str:
         """What the process wrote to standard error: the simulators' own mistakes."""
         self._log.seek(0)
         return self._log.read().decode("utf-8", "replace")
 
     def all(self) -> list[SimulatorHandle]:
-        return [self.bc, *self.bigcommerce]
+        return [self.bc, *self.bigcommerce, *self.woocommerce]
 
     def reset(self) -> None:
         """Counts of every simulator start anew."""
@@ -117,6 +129,8 @@ class Simulators:
         if self.process.stdout is not None:
             self.process.stdout.close()
         self._log.close()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def __enter__(self) -> Simulators:
         return self

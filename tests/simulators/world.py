@@ -15,6 +15,11 @@ from .business_central.simulator import BusinessCentralSimulator
 from .business_central.store import BusinessCentralStore
 from .catalogue import bc_items
 from .simulator import Simulator
+from .tls import self_signed
+from .woocommerce import catalogue as woocommerce_catalogue
+from .woocommerce.controls import WooCommerceControls
+from .woocommerce.simulator import WooCommerceSimulator
+from .woocommerce.store import WooCommerceStore
 
 # Location 1 always exists but need not be the one that sells: who hard-codes 1 is refused.
 DEFAULT_LOCATION = 7
@@ -48,6 +53,10 @@ class World:
         self.bigcommerce = []
         for number in range(plan.bigcommerce if "bigcommerce" in plan.only else 0):
             self.bigcommerce.append(self._bigcommerce(f"bigcommerce-{number}", items))
+        self.certificate = ""
+        self.woocommerce = []
+        for number in range(plan.woocommerce if "woocommerce" in plan.only else 0):
+            self.woocommerce.append(self._woocommerce(f"woocommerce-{number}", items))
         self._start()
 
     def _bigcommerce(self, name: str, items: list[Any]) -> BigCommerceSimulator:
@@ -64,8 +73,23 @@ class World:
         BigCommerceControls(simulator, self.bc_store.stock)
         return simulator
 
+    def _woocommerce(self, name: str, items: list[Any]) -> WooCommerceSimulator:
+        store = WooCommerceStore()
+        for product in woocommerce_catalogue.products(
+            self._plan.seed, name, items, self._plan.woocommerce_skus
+        ):
+            store.add(product)
+        tls = None
+        if self._plan.woocommerce_tls:
+            tls, certificate = self_signed()
+            self.certificate += certificate
+        port = self._plan.ports.get(name, 0)
+        simulator = WooCommerceSimulator(name, store, self._plan.seed, port, tls)
+        WooCommerceControls(simulator, self.bc_store.stock)
+        return simulator
+
     def simulators(self) -> list[Simulator]:
-        return [self.bc, *self.bigcommerce]
+        return [self.bc, *self.bigcommerce, *self.woocommerce]
 
     def _start(self) -> None:
         panels = {simulator.name: simulator.control for simulator in self.simulators()}
@@ -105,4 +129,14 @@ class World:
                 }
                 for shop in self.bigcommerce
             ],
+            "woocommerce": [
+                {
+                    "name": shop.name,
+                    "url": shop.server.url,
+                    "consumer_key": shop.gate.key.consumer_key,
+                    "consumer_secret": shop.gate.key.consumer_secret,
+                }
+                for shop in self.woocommerce
+            ],
+            "certificate": self.certificate,  # PEM; empty without TLS
         }

@@ -131,7 +131,7 @@ class InventoryApi:
     # Writes
 
     def adjust_absolute(self, request: Request) -> Response:
-        """All or nothing; 200 means accepted. That one bad row fails its batch is unconfirmed, but stricter."""
+        """All or nothing; 200 means accepted. That one bad row fails all is unconfirmed, but stricter."""
         items = self._body_items(request)
         transaction = str(uuid.uuid4())
         with self._store.lock:
