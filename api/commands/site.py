@@ -19,7 +19,6 @@ FIELDS = (
     "id",
     "name",
     "platform",
-    "company_id",
     "active",
     "store_hash",
     "url",
@@ -30,7 +29,7 @@ FIELDS = (
     "last_synced_at",
     "created_at",
 )
-COLUMNS = ("id", "name", "platform", "company_id", "active", "store", "last_synced_at")
+COLUMNS = ("id", "name", "platform", "company", "active", "store", "last_synced_at")
 # What each platform's API asks for, in the order in which a person is asked.
 SECRETS = {BIGCOMMERCE: ("access_token",), "woocommerce": ("consumer_key", "consumer_secret")}
 ASKED = "Better left out: it is asked for then, and stands in no shell history."
@@ -93,4 +92,5 @@ def try_site(wanted: str, as_json: bool) -> None:
 
 
 def _described(one: Site) -> dict[str, Any]:
-    return {"store": one.store_hash or one.url, **{name: getattr(one, name) for name in FIELDS}}
+    fields = {name: getattr(one, name) for name in FIELDS}
+    return {**fields, "company": one.company_id, "store": one.store_hash or one.url}
