@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,9 @@ from typing import IO, Any
 from models.embedded.errors import EmbeddedError
 from models.embedded.paths import Account
 
-# Start times are kept in wall-clock seconds and shift a little when the clock is set.
-SAME_START_SECONDS = 2.0
 LOG_LIMIT_BYTES = 1_000_000
 TAIL_LINES = 15
+START_FIELD = 19  # proc(5): `starttime`, counted after the name in parentheses
 TAIL_BYTES = 8_192
 
 # Kept so that a server we started is reaped when it ends, and isn't complained about before.
@@ -25,7 +25,7 @@ class ProcessId:
     """A process that can't be mistaken for a later one with the same number."""
 
     pid: int
-    created: float
+    created: float  # only to be compared: on Linux since the boot, elsewhere since 1970
 
 
 def identify(pid: int) -> ProcessId | None:
@@ -37,15 +37,16 @@ def identify(pid: int) -> ProcessId | None:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
+        if sys.platform == "linux":
+            return ProcessId(pid, _seconds_after_boot(pid))
         return ProcessId(pid, process.create_time())
-    except (psutil.NoSuchProcess, ValueError):
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError, ValueError):
         return None
 
 
 def is_alive(process: ProcessId) -> bool:
     """Whether this very process still runs."""
-    now = identify(process.pid)
-    return now is not None and abs(now.created - process.created) < SAME_START_SECONDS
+    return identify(process.pid) == process
 
 
 def works_in(pid: int, folder: Path) -> bool:
@@ -144,6 +145,16 @@ def log_tail(path: Path) -> str:
     except OSError as error:
         return f"({error.strerror})"
     return "\n".join(f"  {line}" for line in lines[-TAIL_LINES:])
+
+
+def _seconds_after_boot(pid: int) -> float:
+    """When a process started, by a clock that nobody sets.
+
+    psutil counts from the boot's time of day, which moves when the clock is set: everybody would seem dead,
+    and whoever comes next would adopt, and then end, servers that are in use.
+    """
+    after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return int(after_name[START_FIELD]) / os.sysconf("SC_CLK_TCK")
 
 
 def _reap(pid: int) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -149,12 +150,23 @@ def test_a_runtime_file_that_names_other_processes_is_not_believed(folder: Path)
     assert ensure(folder).pids == runtime.pids
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"servers": 1}'])
-def test_a_damaged_runtime_file_is_made_anew(folder: Path, text: str) -> None:
+def test_a_damaged_runtime_file_is_made_anew(folder: Path) -> None:
     runtime = ensure(folder)
-    (folder / "runtime.json").write_text(text)
-    assert ensure(folder).pids == runtime.pids
-    assert read_runtime(folder) is not None
+    for damaged in ("", "{", "[]", '{"servers": 1}'):
+        (folder / "runtime.json").write_text(damaged)
+        assert ensure(folder).pids == runtime.pids
+        assert read_runtime(folder) is not None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere start times do not move with the clock")
+def test_a_clock_that_is_set_makes_nobody_seem_dead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(folder) as runtime:
+        monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1_000_000.0)
+        assert read_runtime(folder) is not None
+        with running(folder) as joined:
+            assert not joined.started_by_us
+        assert read_runtime(folder) is not None
+        assert lives(runtime.pids["postgres"])
 
 
 def test_a_port_taken_meanwhile_is_replaced_by_another(folder: Path) -> None:
