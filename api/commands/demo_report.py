@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.commands.progress import Figures
+from api.commands.progress import Figures, seconds_of
 from api.commands.shared import print_table
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _rows(results: Sequence[ShopResult]) -> list[list[Any]]:
         ["failed", *(_number(sum(result.run["failed"].values())) for result in results)],
         ["calls made", *(_number(result.run["calls"]) for result in results)],
         ["fewest possible", *(_number(result.run.get("fewest_calls")) for result in results)],
-        ["seconds", *(f"{_seconds(result.run):.1f}" for result in results)],
+        ["seconds", *(f"{seconds_of(result.run) or 0:.1f}" for result in results)],
         ["as Business Central has it", *(_number(result.comparison.right) for result in results)],
         ["rightly left alone", *(_left_alone(result.comparison) for result in results)],
         ["wrong", *(_number(result.comparison.wrong) for result in results)],
@@ -109,15 +108,3 @@ def _left_alone(comparison: Comparison) -> str:
 
 def _number(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-def _seconds(run: Figures) -> float:
-    """From the start of the run to its end."""
-    if not (run["started_at"] and run["finished_at"]):
-        return 0.0
-    began, ended = (_moment(run[name]) for name in ("started_at", "finished_at"))
-    return (ended - began).total_seconds()
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -142,11 +143,19 @@ def words(figures: Figures) -> str:
         return "waiting to start"
     if step == "list":
         total = figures.get("items_total")
-        return f"listing, {figures['items_done']:,}{f' of {total:,}' if total else ''} SKUs"
+        return f"listing, {figures['items_done']:,}{f' of {total:,}' if total else ''} products"
     if step == "push":
         done, total = _within(step, figures)
         return f"pushing, {done:,} of {total or 0:,} SKUs"
     return STEP_WORDS.get(step, str(step))
+
+
+def seconds_of(figures: Figures) -> float | None:
+    """How long a run took from its start to its end; None where it did not get so far."""
+    if not (figures["started_at"] and figures["finished_at"]):
+        return None
+    began, ended = (datetime.fromisoformat(figures[name]) for name in ("started_at", "finished_at"))
+    return (ended - began).total_seconds()
 
 
 def _within(step: str, figures: Figures) -> tuple[int, int | None]:

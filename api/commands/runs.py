@@ -54,5 +54,5 @@ def show(run_id: int, as_json: bool) -> None:
 
 
 def described(run: SyncRun) -> dict[str, Any]:
-    """A run's figures beside its id and its site's name."""
-    return {"id": run.id, "site": run.site.name, **figures(run)}
+    """A run's figures beside its site's name."""
+    return {"site": run.site.name, **figures(run)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from api.commands.progress import Figures, watch
+from api.commands.progress import Figures, seconds_of, watch
 from api.commands.servers import servers
 from api.commands.shared import ExitCode, Failure, console, find_site, json_option, print_json, print_table
 from models.database import session
@@ -102,7 +102,7 @@ def _watch(run_ids: Mapping[str, int]) -> dict[str, Figures]:
     def fetch() -> dict[str, Figures]:
         with session():
             by_id = {run.id: run for run in SyncRun.select().where(SyncRun.id << list(run_ids.values()))}
-            return {name: {"id": run_id, **figures(by_id[run_id])} for name, run_id in run_ids.items()}
+            return {name: figures(by_id[run_id]) for name, run_id in run_ids.items()}
 
     try:
         return watch(console(error=True), fetch, _impatience(fetch))
@@ -131,15 +131,11 @@ def _numbers(requests: Sequence[Requested]) -> str:
 
 
 def _report(runs: Mapping[str, Figures], as_json: bool) -> None:
-    records = [{"site": name, **run} for name, run in runs.items()]
+    records = [{"site": name, **run, "seconds": seconds_of(run)} for name, run in runs.items()]
     if as_json:
         print_json(records)
         return
-    print_table(COLUMNS, [_row(record) for record in records], empty="")
+    print_table(COLUMNS, ([record[name] for name in COLUMNS] for record in records), empty="")
     for record in records:
         if record["error"]:
             click.echo(f"{record['site']}: {record['error']}", err=True)
-
-
-def _row(record: Mapping[str, Any]) -> list[Any]:
-    return [record.get(name) for name in COLUMNS]
