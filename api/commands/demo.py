@@ -67,12 +67,8 @@ def _show(everything: World, began: float) -> bool:
     simulators = everything.simulators
     shops: list[BigCommerceHandle | WooCommerceHandle] = [*simulators.bigcommerce, *simulators.woocommerce]
     company = api.add_company(company_fields(simulators.bc))
-    site_ids = {
-        shop.name: api.add_site({**site_fields(shop), "company": company, "active": False}) for shop in shops
-    }
-    for site_id in site_ids.values():
-        api.activate(site_id)
-    runs = api.sync_all()
+    site_ids = {shop.name: api.add_site({**site_fields(shop), "company": company}) for shop in shops}
+    runs = api.newest_runs()
     ended = _watch(api, {name: runs[site_id] for name, site_id in site_ids.items()})
     click.echo("Checking every SKU of every shop against Business Central...")
     results = [

@@ -26,17 +26,15 @@ class RestClient:
         return int(self._ask("POST", "companies", described)["id"])
 
     def add_site(self, described: dict[str, Any]) -> int:
-        """Store a site; gives its id."""
+        """Store a site, active, so that its first full sync starts; gives its id."""
         return int(self._ask("POST", "sites", described)["id"])
 
-    def activate(self, site_id: int) -> None:
-        """Make a site active, which starts its first full sync."""
-        self._ask("PATCH", f"sites/{site_id}", {"active": True})
-
-    def sync_all(self) -> dict[int, int]:
-        """Ask for a sync of every active site; gives the run of each."""
-        runs = self._ask("POST", "inventory/sync/all")["runs"]
-        return {int(run["site_id"]): int(run["run_id"]) for run in runs}
+    def newest_runs(self) -> dict[int, int]:
+        """The newest run of each site."""
+        newest: dict[int, int] = {}
+        for run in self._ask("GET", "sync-runs?limit=100")["items"]:
+            newest.setdefault(run["site_id"], run["id"])
+        return newest
 
     def run(self, run_id: int) -> dict[str, Any]:
         """How far a run is."""
