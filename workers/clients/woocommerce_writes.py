@@ -11,7 +11,7 @@ from workers.clients.typed import parse
 from workers.clients.woocommerce_api import WooCommerceApi
 from workers.clients.woocommerce_rows import OUTCOME, Outcome
 from workers.clients.writes import sendable, stopped
-from workers.errors import BadAnswer, InventorySyncError
+from workers.errors import BadAnswer, InventorySyncError, NotFound
 
 BATCH_ROWS = 100  # in total, else 413 with nothing done
 UNKNOWN_ITEM = (
@@ -45,15 +45,33 @@ def write_rows(
     for group in batches(rows):
         try:
             before(group)
-            answer = _send(api, group, deadline)
-            decided, missing = judge(group, answer)
+            decided, missing, problem = _carry(api, group, deadline)
         except InventorySyncError as error:
             raise stopped(batch, results, group, error) from error
         results.extend(decided)
-        if missing:
-            words = f"{len(missing)} of {len(group)} rows are not in the answer"
-            raise stopped(batch, results, missing, answer.bad(words, "missing_rows"))
+        if problem is not None:
+            raise stopped(batch, results, missing, problem)
     return results
+
+
+def _carry(
+    api: WooCommerceApi, group: Sequence[StockWrite], deadline: float
+) -> tuple[list[WriteResult], list[StockWrite], BadAnswer | None]:
+    """One call: the rows that it decided, the others, and what to raise about those.
+
+    A parent that was deleted meanwhile answers 404 for all its variations; that is a refusal of these rows.
+    """
+    try:
+        answer = _send(api, group, deadline)
+    except NotFound as error:
+        if error.code not in UNKNOWN_ITEM:
+            raise
+        return [_refused(write, error.code or "", "its product is gone") for write in group], [], None
+    decided, missing = judge(group, answer)
+    if not missing:
+        return decided, [], None
+    words = f"{len(missing)} of {len(group)} rows are not in the answer"
+    return decided, missing, answer.bad(words, "missing_rows")
 
 
 def judge(group: Sequence[StockWrite], answer: Answer) -> tuple[list[WriteResult], list[StockWrite]]:
