@@ -61,7 +61,7 @@ class BigCommerceClient:
         return dict(self._details)
 
     def facts(self, highest_known_product: int | None) -> ShopFacts:
-        """Locations, counts and lane borders: two to eight calls.
+        """Locations, counts, one page of the inventory and lane borders: two to seven calls.
 
         The highest known id isn't needed: the borders are asked for by place, which splits any spread of
         ids evenly. Raises ConfigurationError (location_id) where a person has to choose.
