@@ -11,6 +11,7 @@ from api import auth, edge, errors, health
 from api.auth import PUBLIC, needs
 from api.rest import blueprints, routes
 from models.database import configure
+from workers import log
 
 VERSION = "1"
 DOCUMENT = f"{routes.PREFIX}/openapi.json"
@@ -32,8 +33,9 @@ class _Api(OpenAPI):
                     del operation["responses"]["422"]
 
 
-def create_app() -> Flask:
+def create_app(role: str = "web") -> Flask:
     """The app, on the database of the settings. Raises SettingsError."""
+    log.configure(role)
     configure()
     app = _Api(
         "api",

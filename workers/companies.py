@@ -95,7 +95,7 @@ def delete(company_id: int) -> None:
 
 def _locked(company_id: int) -> Company:
     # NO KEY: a site that only refers to the company must not wait for it.
-    if row("SELECT FROM rm_companies WHERE id = %s FOR NO KEY UPDATE", (company_id,)) is None:
+    if row("SELECT 1 FROM rm_companies WHERE id = %s FOR NO KEY UPDATE", (company_id,)) is None:
         raise UnknownRecord("company")
     return get(company_id)
 

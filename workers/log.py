@@ -35,8 +35,8 @@ _IN_TEXT = (
 def configure(role: str, *, stream: IO[str] | None = None) -> None:
     """Set up the logs of this process, once; `role` (web, worker, ...) stands on every line."""
     found = load()
-    stream = stream or sys.stderr
-    console = found.log_format == "console" or (found.log_format == "auto" and stream.isatty())
+    terminal = (stream or sys.stderr).isatty()
+    console = found.log_format == "console" or (found.log_format == "auto" and terminal)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -52,7 +52,7 @@ def configure(role: str, *, stream: IO[str] | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[found.log_level]),
     )
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -60,13 +60,29 @@ def configure(role: str, *, stream: IO[str] | None = None) -> None:
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
     root.setLevel(found.log_level)
 
 
 def redact(_: Any, __: str, event: EventDict) -> EventDict:
     """The one place where secrets are taken out of log lines: by the name of a key, and by their look."""
     return {key: _without_secrets(key, value) for key, value in event.items()}
+
+
+class _Handler(logging.StreamHandler[IO[str]]):
+    """Ours, so that configuring again replaces it; writes to whatever standard error is at the moment."""
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        self._fixed = stream
+        super().__init__(stream or sys.stderr)
+
+    @property
+    def stream(self) -> IO[str]:
+        return self._fixed or sys.stderr
+
+    @stream.setter
+    def stream(self, _: IO[str]) -> None:
+        pass
 
 
 class _RoleAdder:

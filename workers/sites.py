@@ -87,7 +87,7 @@ def delete(site_id: int) -> None:
     _cancel_runs(site_id)
     for table in ("rm_items", "rm_webhook_log", "rm_queue"):
         while execute(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE site_id = %s LIMIT %s)",  # noqa: S608
+            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE site_id = %s LIMIT %s)",
             (site_id, ROWS_A_DELETE),
         ):
             pass
@@ -123,7 +123,7 @@ def _store_key(values: Mapping[str, Any]) -> str:
 
 def _locked(site_id: int) -> Site:
     # NO KEY: what only refers to the site (a run, its items) must not wait, or two would wait for each other.
-    if row("SELECT FROM rm_sites WHERE id = %s FOR NO KEY UPDATE", (site_id,)) is None:
+    if row("SELECT 1 FROM rm_sites WHERE id = %s FOR NO KEY UPDATE", (site_id,)) is None:
         raise UnknownRecord("site")
     return get(site_id)
 

@@ -9,9 +9,19 @@ from flask_openapi3 import APIBlueprint
 
 def blueprints() -> Iterator[APIBlueprint]:
     """All of its routes. Made anew for each app, since a blueprint mounted once can't be changed."""
-    from api.rest import companies, inventory, sites
+    from api.rest import (
+        companies,
+        inventory,
+        items,
+        jobs,
+        settings,
+        sites,
+        sync_runs,
+        tokens,
+        webhook_log,
+    )
 
-    yield companies.blueprint()
-    yield sites.blueprint()
+    for noun in (companies, sites, sync_runs, items, jobs, webhook_log, settings, tokens):
+        yield noun.blueprint()
     for name, prefix in inventory.PREFIXES.items():
         yield inventory.blueprint(name, prefix)

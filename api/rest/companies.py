@@ -60,8 +60,8 @@ def list_companies(query: ListQuery) -> CompanyList:
     after = lists.decode(query.cursor, "companies", [int])
     with session():
         chosen = Company.select().order_by(Company.id).limit(query.limit + 1)
-        found, more = lists.page(list(chosen.where(Company.id > after[0]) if after else chosen), query.limit)
-    following = lists.encode("companies", [found[-1].id]) if more else None
+        found = list(chosen.where(Company.id > after[0]) if after else chosen)
+    found, following = lists.page("companies", found, query.limit, lambda company: [company.id])
     return CompanyList(items=[_answer(company) for company in found], next=following)
 
 

@@ -24,12 +24,12 @@ class SitePath(BaseModel):
 
 
 class SyncAnswer(Answer):
-    """The run that does it. `joined`: it was asked for before and has not read Business Central yet."""
+    """The run that does it. `joined` stands there, true, only where the run was asked for before."""
 
     run_id: int
     job_id: int
     status: str = Field(description="The run's status.")
-    joined: bool
+    joined: bool | None = Field(default=None, exclude_if=lambda joined: not joined)
 
 
 class StartedRun(Answer):

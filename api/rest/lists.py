@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
@@ -84,9 +84,12 @@ def decode(cursor: str | None, kind: str, shape: Sequence[type]) -> list[Any] | 
     return found[1:]
 
 
-def page(rows: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
-    """The rows to give out of `limit + 1` that were asked for, and whether more follow."""
-    return rows[:limit], len(rows) > limit
+def page(
+    kind: str, rows: Sequence[T], limit: int, key: Callable[[T], Sequence[int | str]]
+) -> tuple[list[T], str | None]:
+    """The rows to give out of `limit + 1` that were asked for, and the cursor of what follows, if any."""
+    given = list(rows[:limit])
+    return given, encode(kind, key(given[-1])) if len(rows) > limit else None
 
 
 def _storable(value: Any) -> bool:

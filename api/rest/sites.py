@@ -86,8 +86,8 @@ def list_sites(query: ListQuery) -> SiteList:
     after = lists.decode(query.cursor, "sites", [int])
     with session():
         chosen = Site.select().order_by(Site.id).limit(query.limit + 1)
-        found, more = lists.page(list(chosen.where(Site.id > after[0]) if after else chosen), query.limit)
-    following = lists.encode("sites", [found[-1].id]) if more else None
+        found = list(chosen.where(Site.id > after[0]) if after else chosen)
+    found, following = lists.page("sites", found, query.limit, lambda site: [site.id])
     return SiteList(items=[_answer(site) for site in found], next=following)
 
 

@@ -1,0 +1,75 @@
+"""`/api/v1/settings`: what operators may change while the system runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from flask_openapi3 import APIBlueprint
+from pydantic import WithJsonSchema, create_model
+
+from api.rest import routes
+from api.rest.lists import Answer
+from models import setting
+from models.database import transaction
+from models.setting import SETTINGS, SettingError
+from workers.errors import FieldError, InvalidFields
+from workers.forms import Form, left_out
+
+
+def _fields(form: bool) -> dict[str, Any]:
+    """A field a setting, so that a new setting is in the API as soon as it stands in the table."""
+    fields: dict[str, Any] = {}
+    for key, definition in SETTINGS.items():
+        kind = {"type": "integer" if definition.kind == "days" else "string"}
+        nullable = {"anyOf": [kind, {"type": "null"}]} if definition.default is None else kind
+        typed = Annotated[Any, WithJsonSchema({**nullable, "description": definition.help})]
+        # The values' own rules are in models/setting.py, which says the bounds.
+        fields[key] = (typed, left_out() if form else ...)
+    return fields
+
+
+if TYPE_CHECKING:
+
+    class SettingsAnswer(Answer):
+        """All settings."""
+
+    class SettingsChange(Form):
+        """The settings to change."""
+else:
+    SettingsAnswer = create_model(
+        "SettingsAnswer", __base__=Answer, __doc__="All settings.", **_fields(form=False)
+    )
+    SettingsChange = create_model(
+        "SettingsChange", __base__=Form, __doc__="The settings to change.", **_fields(form=True)
+    )
+
+
+def blueprint() -> APIBlueprint:
+    """The routes."""
+    api = routes.blueprint("settings", "What operators may change while the system runs.")
+    routes.route(api, "GET", "", scope="read", answer=SettingsAnswer)(get)
+    routes.route(api, "PATCH", "", scope="admin", answer=SettingsAnswer)(change)
+    return api
+
+
+def get() -> SettingsAnswer:
+    """All settings, with their defaults where they were never changed."""
+    return SettingsAnswer.model_validate(setting.read_all())
+
+
+def change(body: SettingsChange) -> SettingsAnswer:
+    """Change settings: all that are given, or none if one of them is wrong."""
+    errors: list[FieldError] = []
+    with transaction():
+        before = setting.read_all()
+        for key, value in body.given().items():
+            try:
+                if isinstance(value, str) and not value.isprintable():
+                    raise SettingError("must not contain control characters")
+                if setting.checked(key, value) != before[key]:  # the same again must not move the schedule
+                    setting.change(key, value)
+            except SettingError as error:
+                errors.append(FieldError(key, str(error)))
+        if errors:
+            raise InvalidFields(errors)
+    return get()

@@ -1,0 +1,133 @@
+"""`/api/v1/sync-runs`: each sync of each site, live while it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from flask_openapi3 import APIBlueprint
+from pydantic import BaseModel, Field
+
+from api.auth import requested_by
+from api.rest import lists, routes
+from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text, one_of
+from models.database import session
+from models.sync_run import SyncRun
+from workers.errors import Conflict, UnknownRecord
+from workers.full_sync.progress import figures
+from workers.full_sync.requests import cancel_run
+
+STATUSES = ("queued", "running", "completed", "failed", "held", "cancelled")
+
+
+class RunPath(BaseModel):
+    """Which run."""
+
+    run_id: int
+
+
+class RunQuery(ListQuery):
+    """Which runs."""
+
+    site: SiteFilter = None
+    status: Annotated[Text, one_of(*STATUSES)] | None = Field(default=None, description=", ".join(STATUSES))
+
+
+class RunAnswer(Answer):
+    """One sync of one site. `skipped` and `failed` count items by reason."""
+
+    id: int
+    site_id: int
+    status: str
+    step: str = Field(description="start, list, compare, push or finish.")
+    requested_by: str
+    request_id: str | None
+    pages_done: int
+    pages_total: int | None
+    items_done: int
+    items_total: int | None
+    to_push: int
+    pushed: int
+    unchanged: int
+    skipped: dict[str, int]
+    failed: dict[str, int]
+    deactivated: int
+    calls: int = Field(description="Calls made to both vendors.")
+    fewest_calls: int | None = Field(description="The fewest calls that this run could have taken.")
+    created_at: Moment
+    started_at: Moment | None
+    finished_at: Moment | None
+    error: str | None
+
+
+class RunList(Page):
+    """Runs, newest first."""
+
+    items: list[RunAnswer]
+
+
+def blueprint() -> APIBlueprint:
+    """The routes."""
+    from api.rest import run_items
+
+    api = routes.blueprint("sync-runs", "Each sync of each site.")
+    one = routes.row_path("run_id", big=True)
+    routes.route(api, "GET", "", scope="read", answer=RunList)(list_runs)
+    routes.route(api, "GET", one, scope="read", answer=RunAnswer)(get)
+    routes.route(api, "GET", f"{one}/items", scope="read", answer=run_items.RunItemList)(run_items.list_items)
+    routes.route(api, "POST", f"{one}/cancel", scope="sync", answer=RunAnswer, errors=[409])(cancel)
+    routes.route(api, "POST", f"{one}/release", scope="sync", answer=RunAnswer, errors=[409])(release)
+    return api
+
+
+def list_runs(query: RunQuery) -> RunList:
+    """List the runs, newest first."""
+    after = lists.decode(query.cursor, "runs", [int])
+    chosen = SyncRun.select().order_by(SyncRun.id.desc()).limit(query.limit + 1)
+    if query.site is not None:
+        chosen = chosen.where(SyncRun.site == query.site)
+    if query.status is not None:
+        chosen = chosen.where(SyncRun.status == query.status)
+    if after:
+        chosen = chosen.where(SyncRun.id < after[0])
+    with session():
+        found, following = lists.page("runs", list(chosen), query.limit, lambda run: [run.id])
+        return RunList(items=[_answer(run) for run in found], next=following)
+
+
+def get(path: RunPath) -> RunAnswer:
+    """One run, with its figures at this moment."""
+    with session():
+        return _answer(_existing(path.run_id))
+
+
+def cancel(path: RunPath) -> RunAnswer:
+    """Stop a run.
+
+    What a worker is sending at this moment is still sent and noted.
+    """
+    run = cancel_run(path.run_id, requested_by=requested_by())
+    with session():
+        return _answer(run)
+
+
+def release(path: RunPath) -> RunAnswer:
+    """Let a held run push what the guard set aside."""
+    with session():
+        run = _existing(path.run_id)
+    if run.status != "held":
+        raise Conflict("not_held", f"the run is {run.status}, not held")
+    raise Conflict("not_releasable", "this version holds no runs, so there is nothing to release")
+
+
+def _existing(run_id: int) -> SyncRun:
+    found: SyncRun | None = SyncRun.get_or_none(SyncRun.id == run_id)
+    if found is None:
+        raise UnknownRecord("run")
+    return found
+
+
+def _answer(run: SyncRun) -> RunAnswer:
+    live = {name: value for name, value in figures(run).items() if not name.endswith("_at")}
+    return RunAnswer.model_validate(
+        {name: live.get(name, getattr(run, name)) for name in RunAnswer.model_fields}
+    )
