@@ -43,6 +43,7 @@ _KINDS: Mapping[int, type[RemoteError]] = {
     423: Unavailable,
     425: Unavailable,
     429: RateLimited,
+    501: Refused,  # BC: an option that it does not take, today or tomorrow
 }
 
 
@@ -65,7 +66,7 @@ class Answer:
         parse_float: Callable[[str], Any] = Decimal if decimals else float
         try:
             return json.loads(self.body, parse_float=parse_float, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):  # Arithmetic: 1e99999999999999999999
             raise self.bad(self._instead(), code="not_json") from None
 
     def bad(self, message: str, code: str | None = None) -> BadAnswer:

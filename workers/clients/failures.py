@@ -33,9 +33,9 @@ def failure(error: BaseException, exchange: Exchange, what: str, *, writes: bool
     causes = list(_causes(error))
     unknown = writes and exchange.sent
     for cause in causes:
-        if isinstance(cause, NoConnection) and cause.code != "timeout":
-            return ConnectionFailed(f"{what}: {cause}", code=cause.code, permanent=cause.code == "address")
-    if exchange.over or _any(causes, NoConnection, TimeoutError, urllib3.exceptions.TimeoutError):
+        if isinstance(cause, NoConnection):
+            return _not_connected(cause, what)
+    if exchange.over or _any(causes, TimeoutError, urllib3.exceptions.TimeoutError):
         stage = "waiting for the answer" if exchange.sent else "while connecting"
         return RemoteTimeout(f"{what}: timed out {stage}", outcome_unknown=unknown)
     if _any(causes, ssl.SSLError, ssl.CertificateError):
@@ -47,6 +47,12 @@ def failure(error: BaseException, exchange: Exchange, what: str, *, writes: bool
     if exchange.answered:
         return BadAnswer(f"{what}: the answer is not valid HTTP", code="not_http", outcome_unknown=unknown)
     return ConnectionFailed(f"{what}: the connection failed", code="connect", outcome_unknown=unknown)
+
+
+def _not_connected(cause: NoConnection, what: str) -> RemoteError:
+    if cause.code == "timeout":
+        return RemoteTimeout(f"{what}: timed out: {cause}")
+    return ConnectionFailed(f"{what}: {cause}", code=cause.code, permanent=cause.code == "address")
 
 
 def _any(causes: list[BaseException], *kinds: type[BaseException]) -> bool:
