@@ -9,7 +9,7 @@ from flask_openapi3 import Info, OpenAPI
 
 from api import auth, edge, errors, health
 from api.auth import PUBLIC, needs
-from api.rest import blueprints, routes
+from api.rest import blueprints, examples, routes
 from models.database import configure
 from workers import log
 
@@ -31,6 +31,7 @@ class _Api(OpenAPI):
             for operation in item.values():
                 if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                     del operation["responses"]["422"]
+        examples.add_to(self.spec_json)
 
 
 def create_app(role: str = "web") -> Flask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from models.crypto import UndecryptableError
 from models.database import DatabaseUnavailable
 from workers.errors import (
     ConfigurationError,
@@ -21,6 +23,8 @@ from workers.errors import (
     FieldError,
     InvalidFields,
     InventorySyncError,
+    MustWait,
+    RemoteError,
     UnknownRecord,
 )
 from workers.forms import invalid_fields
@@ -89,6 +93,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(ProblemError, problem)
     app.register_error_handler(InventorySyncError, lambda error: problem(_ours(error)))
     app.register_error_handler(ValidationError, lambda error: problem(_ours(invalid_fields(error))))
+    app.register_error_handler(UndecryptableError, _unreadable)
     app.register_error_handler(HTTPException, _http)
     for unavailable in (*DatabaseUnavailable, MaxConnectionsExceeded):
         app.register_error_handler(unavailable, _database_away)
@@ -117,6 +122,11 @@ def _ours(error: InventorySyncError) -> ProblemError:
             return ProblemError(409, "site_inactive", "The site is not active: make it active first.")
         case RunNotOpen():
             return ProblemError(409, "run_not_open", "The sync run is over.")
+        case RemoteError():
+            return ProblemError(502, "remote_failed", _sentence(str(error)))
+        case MustWait():
+            wait = {"Retry-After": str(math.ceil(error.seconds))}
+            return ProblemError(503, "rate_limited", _sentence(str(error)), headers=wait)
         case Conflict():
             fields = [FieldError(error.field, error.message)] if error.field else []
             return ProblemError(409, error.code, _sentence(error.message), fields)
@@ -139,6 +149,11 @@ _HTTP = {
     413: ("body_too_large", "The body is too large."),
     415: ("not_json", "The body must be JSON, with Content-Type: application/json."),
 }
+
+
+def _unreadable(error: Exception) -> Response:
+    log.error("a stored secret can't be read", action="request", error=str(error))
+    return problem(ProblemError(409, "secret_unreadable", _sentence(str(error))))
 
 
 def _database_away(error: Exception) -> Response:

@@ -131,5 +131,6 @@ _WHY = {
     415: "The body is not declared as JSON.",
     422: "Some fields are not valid: `errors` names each.",
     500: "A fault of ours; it has been logged under `request_id`.",
+    502: "The shop or Business Central did not do what was asked; `detail` says why.",
     503: "PostgreSQL is away: try again after `Retry-After` seconds.",
 }

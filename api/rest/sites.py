@@ -8,7 +8,7 @@ from flask_openapi3 import APIBlueprint
 from pydantic import BaseModel, Field, RootModel
 
 from api.auth import requested_by
-from api.rest import lists, routes
+from api.rest import choices, lists, routes
 from api.rest.checks import Report, report
 from api.rest.lists import Answer, ListQuery, Moment, Page
 from models.database import session
@@ -78,6 +78,10 @@ def blueprint() -> APIBlueprint:
     routes.route(api, "PATCH", one, scope="admin", answer=SiteAnswer, errors=[409])(change)
     routes.route(api, "DELETE", one, scope="admin")(delete)
     routes.route(api, "POST", f"{one}/test", scope="admin", answer=Report)(test)
+    for noun, view in (("channels", choices.channels), ("locations", choices.locations)):
+        routes.route(
+            api, "GET", f"{one}/{noun}", scope="admin", answer=choices.ChoiceList, errors=[409, 502]
+        )(view)
     return api
 
 
