@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import select
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -39,7 +39,7 @@ class Database(PooledPostgresqlDatabase):
         return bool(poll.poll(0))
 
 
-db = Database(None)
+db = Database(None, autoconnect=False)  # a connection is opened on purpose, or not at all
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
@@ -108,23 +108,27 @@ def in_transaction(function: Callable[P, T]) -> Callable[P, T]:
     return wrapper
 
 
-def rows(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+Parameters = Sequence[Any] | Mapping[str, Any]
+"""Bound to `%s` in order, or to `%(name)s` by name."""
+
+
+def rows(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """All rows of one statement, on a connection of its own or the one that is open."""
     with session():
-        cursor = db.execute_sql(sql, tuple(parameters))
+        cursor = db.execute_sql(sql, parameters)
         return list(cursor.fetchall()) if cursor.description else []
 
 
-def row(sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+def row(sql: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:
     """The first row of one statement, or None."""
     found = rows(sql, parameters)
     return found[0] if found else None
 
 
-def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
+def execute(sql: str, parameters: Parameters = ()) -> int:
     """Run one statement and tell how many rows it changed."""
     with session():
-        return int(db.execute_sql(sql, tuple(parameters)).rowcount)
+        return int(db.execute_sql(sql, parameters).rowcount)
 
 
 class Table(peewee.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from peewee import BigAutoField, BigIntegerField, BooleanField, DecimalField, ForeignKeyField, TextField
 
@@ -47,6 +48,9 @@ class Item(Table):
     deactivated_at: datetime | None = time_field(null=True)
     created_at: datetime = now_field()
     updated_at: datetime = now_field()
+
+    if TYPE_CHECKING:
+        site_id: int
 
     class Meta:
         table_name = "rm_items"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from peewee import AutoField, BigIntegerField, BooleanField, ForeignKeyField, TextField
 
@@ -48,6 +48,9 @@ class Site(Table):
     last_synced_at: datetime | None = time_field(null=True)
     created_at: datetime = now_field()
     updated_at: datetime = now_field()
+
+    if TYPE_CHECKING:
+        company_id: int
 
     class Meta:
         table_name = "rm_sites"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from peewee import (
     BigAutoField,
@@ -54,6 +55,10 @@ class SyncRun(Table):
     list_started_at: datetime | None = time_field(null=True)
     finished_at: datetime | None = time_field(null=True)
     updated_at: datetime = now_field()
+
+    if TYPE_CHECKING:
+        site_id: int
+        refresh_id: int | None
 
     class Meta:
         table_name = "rm_sync_runs"

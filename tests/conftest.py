@@ -13,6 +13,8 @@ from models import config
 from models.database import configure, db
 from models.migrate import migrate
 from tests.servers import Servers
+from workers.broker import broker, connect_sender
+from workers.hints import hints
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 SECRET_KEY = "a secret key that only the tests use, long enough"
@@ -53,9 +55,12 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
         monkeypatch.setenv(name, value)
     config.settings.cache_clear()
     configure()
+    broker.cache_clear()
+    connect_sender()
     try:
         yield values
     finally:
+        hints.use(None)
         db.close_all()
         config.settings.cache_clear()
         servers.drop_database(values["DATABASE_URL"])

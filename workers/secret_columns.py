@@ -59,7 +59,7 @@ def _batch(
     found = rows(
         # Names of our own models, never from outside. Locked until the commit: who sets a secret meanwhile
         # waits, and is not overwritten.
-        f"SELECT id, {', '.join(columns)} FROM {_name(table)} WHERE id > %s"  # noqa: S608
+        f"SELECT id, {', '.join(columns)} FROM {_name(table)} WHERE id > %s"
         f" ORDER BY id LIMIT {BATCH_ROWS}{' FOR UPDATE' if write else ''}",
         (after,),
     )

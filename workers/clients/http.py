@@ -147,7 +147,8 @@ class Transport:
 
     def tidy(self, text: str) -> str:
         """A vendor's text in one line, without the secrets that this transport knows."""
-        return one_line(text, [secret for secret in self._secrets if len(secret) >= LEAST_SECRET])
+        known = tuple(self._secrets)  # another thread may just be adding its token
+        return one_line(text, [secret for secret in known if len(secret) >= LEAST_SECRET])
 
     def _url(self, path_or_url: str, what: str) -> str:
         """The full URL. An absolute one must be of the base's origin: credentials go to no other host."""

@@ -1,0 +1,100 @@
+"""The product's own processes as a test runs them: each role a real process, started and killed by id."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+ROOT = Path(__file__).parent.parent
+THREADS = 4
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "worker-sync": ("-m", "dramatiq", "workers.main", "--queues", "sync", "--processes", "1", "--threads", str(THREADS)),
+    "worker-webhooks": ("-m", "dramatiq", "workers.main", "--queues", "webhooks", "--processes", "1", "--threads", "2"),
+    "dispatcher": ("-m", "workers.dispatcher",),
+}  # fmt: skip
+TUNING = {"dramatiq_queue_prefetch": str(THREADS), "dramatiq_worker_timeout": "100"}
+
+
+class Fleet:
+    """Workers and dispatcher on the database and Redis of `environment`; all gone at the end."""
+
+    def __init__(
+        self, environment: dict[str, str], roles: Sequence[str] = ("worker-sync", "dispatcher")
+    ) -> None:
+        self._environment = {**os.environ, **TUNING, **environment}
+        self._roles = roles
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the fleet
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        for role in self._roles:
+            self.start(role)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for role in list(self.processes):
+            self.signal(role, signal.SIGTERM)
+        for role in list(self.processes):
+            self._reap(role, seconds=10)
+        sys.stdout.write(self.log()[-8000:])  # pytest shows it where the test failed
+        self._log.close()
+
+    def start(self, role: str) -> None:
+        """Start a role in a process group of its own."""
+        self.processes[role] = subprocess.Popen(
+            [sys.executable, *COMMANDS[role]],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def signal(self, role: str, number: signal.Signals) -> None:
+        """Signal a role and whatever it started."""
+        process = self.processes[role]
+        if process.poll() is None:
+            os.killpg(process.pid, number)
+
+    def kill(self, role: str) -> None:
+        """SIGKILL a role: no goodbye."""
+        self.signal(role, signal.SIGKILL)
+        self.processes[role].wait()
+
+    def restart(self, role: str) -> None:
+        """SIGKILL and start again, as a supervisor would."""
+        self.kill(role)
+        self.start(role)
+
+    def log(self) -> str:
+        """What all processes have said."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def _reap(self, role: str, seconds: float) -> None:
+        process = self.processes.pop(role)
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def eventually(check: Callable[[], bool], *, seconds: float, every: float = 0.1, what: str = "it") -> None:
+    """Wait until `check` holds; fails with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds:.0f} s")
+        time.sleep(every)

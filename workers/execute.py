@@ -1,0 +1,146 @@
+"""One job from its hint to its end: claim, handle, and turn what happened into one of the ledger's ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from models.crypto import UndecryptableError
+from models.database import DatabaseUnavailable
+from workers import breaker, ledger
+from workers.errors import (
+    ConfigurationError,
+    InventorySyncError,
+    LeaseLost,
+    MustWait,
+    PermanentFailure,
+    RateLimited,
+    RemoteError,
+)
+from workers.jobs import Claim, Kind, Work
+from workers.kinds import KINDS
+from workers.leases import heartbeat
+
+log = structlog.get_logger()
+
+RATE_LIMIT_SECONDS = 5.0  # where a vendor answers 429 without a header
+END_TRIES = 5  # PostgreSQL may be restarting just when a job ends; after that its lease lapses
+END_PAUSE_SECONDS = 1.0
+
+
+def execute(job_id: int) -> bool:
+    """Do one job. False: it was not to be had. Never raises for what a job does."""
+    found = ledger.kind_of(job_id)
+    if found is None:
+        return False
+    kind = KINDS.get(found)
+    claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
+    if claim is None:
+        return False
+    with structlog.contextvars.bound_contextvars(**_context(claim)), heartbeat.holding(claim):
+        if kind is None:
+            ledger.fail(claim, f"this version knows no job of the kind {claim.kind}")
+        else:
+            _work_on(kind, claim)
+    return True
+
+
+def _context(claim: Claim) -> dict[str, object]:
+    context = {
+        "job_id": claim.id,
+        "run_id": claim.run_id,
+        "site_id": claim.site_id,
+        "request_id": claim.request_id,
+    }
+    return {name: value for name, value in context.items() if value is not None}
+
+
+def _work_on(kind: Kind, claim: Claim) -> None:
+    work = Work(claim)
+    scope = _scope(claim)
+    started = time.monotonic()
+    try:
+        if scope:
+            breaker.check(scope)
+        done = kind.handler(work)
+    except Exception as caught:  # every end is decided in one place
+        error = caught
+        if scope:
+            _tell_breaker(scope, error)
+        _end(lambda: _end_badly(claim, error, work.calls))
+        return
+    if scope and work.calls:
+        breaker.succeeded(scope)
+    if _end(lambda: ledger.complete(claim, done, calls=work.calls)):
+        seconds = round(time.monotonic() - started, 3)
+        log.debug("job done", action=claim.kind, seconds=seconds, calls=work.calls)
+
+
+def _scope(claim: Claim) -> str | None:
+    if claim.site_id is not None:
+        return breaker.site_scope(claim.site_id)
+    if claim.company_id is not None:
+        return breaker.company_scope(claim.company_id)
+    return None
+
+
+def _tell_breaker(scope: str, error: Exception) -> None:
+    if isinstance(error, RemoteError):
+        if error.permanent or isinstance(error, RateLimited):
+            breaker.succeeded(scope)
+        else:
+            breaker.failed(scope)
+
+
+def _end_badly(claim: Claim, error: Exception, calls: int) -> None:
+    match error:
+        case LeaseLost():
+            raise error
+        case MustWait():
+            ledger.defer(claim, error.seconds, error=str(error), calls=calls, costs_attempt=False)
+        case RateLimited():
+            wait = error.retry_after or RATE_LIMIT_SECONDS
+            ledger.defer(claim, wait, error=str(error), calls=calls, costs_attempt=False)
+        case ConfigurationError() | PermanentFailure() | UndecryptableError():
+            _fail(claim, str(error), calls)
+        case RemoteError() if error.permanent:
+            _fail(claim, str(error), calls)
+        case RemoteError():
+            _again(claim, str(error), calls, at_least=error.retry_after or 0.0)
+        case InventorySyncError():
+            _again(claim, str(error), calls)
+        case _:
+            if not isinstance(error, DatabaseUnavailable):
+                log.exception("a job met a fault of ours", action=claim.kind)
+            _again(claim, f"{type(error).__name__}: {error}".splitlines()[0][:500], calls)
+
+
+def _fail(claim: Claim, error: str, calls: int) -> None:
+    log.warning("job failed", action=claim.kind, error=error, attempts=claim.attempts)
+    ledger.fail(claim, error, calls=calls)
+
+
+def _again(claim: Claim, error: str, calls: int, *, at_least: float = 0.0) -> None:
+    if claim.last_attempt:
+        _fail(claim, error, calls)
+        return
+    wait = max(ledger.backoff_seconds(claim.attempts), at_least)
+    log.info("job will be tried again", action=claim.kind, error=error, attempts=claim.attempts, seconds=wait)
+    ledger.defer(claim, wait, error=error, calls=calls, costs_attempt=True)
+
+
+def _end(end: Callable[[], None]) -> bool:
+    """Carry out an end; PostgreSQL may be away for a moment. False: the job is not ours any more."""
+    for attempt in range(END_TRIES):
+        try:
+            end()
+            return True
+        except LeaseLost as error:
+            log.warning("lease lost", action="end", error=str(error))
+            return False
+        except DatabaseUnavailable as error:
+            log.warning("the end of a job waits for PostgreSQL", action="end", error=str(error).strip())
+            time.sleep(END_PAUSE_SECONDS * (attempt + 1))
+    return False

@@ -1,0 +1,106 @@
+"""Step 6: count what became of every item, say how the run ended, and let the next one begin."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from models.database import execute, row, rows
+from models.site import Site
+from models.sync_run import SyncRun
+from workers import ledger
+from workers.connections import site_client
+from workers.full_sync import progress, steps
+from workers.full_sync.compare import fewest_push_calls
+from workers.full_sync.context import load
+from workers.full_sync.settle import settle_job
+from workers.jobs import Done, NewJob, Work
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    status: str
+    error: str | None
+
+
+def finish(work: Work) -> Done:
+    """Write the run's last figures; all in the transaction that ends the run."""
+    run, site = load(work.claim)
+    ended = _how_it_ended(run)
+    figures = progress.counted(run)
+    fewest = _fewest_calls(run, site)
+
+    def record() -> None:
+        execute(
+            """
+            UPDATE rm_sync_runs SET status = %s, error = %s, pages_done = %s, pages_total = %s,
+                items_done = %s, pushed = %s, unchanged = %s, failed = %s, calls = %s, fewest_calls = %s,
+                finished_at = clock_timestamp(), updated_at = now()
+            WHERE id = %s AND status = 'running'
+            """,
+            (
+                ended.status,
+                ended.error,
+                figures["pages_done"],
+                figures["pages_total"],
+                figures["items_done"],
+                figures["pushed"],
+                figures["unchanged"],
+                json.dumps(figures["failed"]),
+                figures["calls"],
+                fewest,
+                run.id,
+            ),
+        )
+        if ended.status == "completed":
+            execute("UPDATE rm_sites SET last_synced_at = now() WHERE id = %s", (site.id,))
+        execute("DELETE FROM rm_sync_pages WHERE run_id = %s", (run.id,))
+        ledger.insert(steps.follow_up(site.id))
+
+    return Done(jobs=_confirming_read(work, run, site), record=record)
+
+
+def _how_it_ended(run: SyncRun) -> _Ended:
+    """failed: a list page, BC's read, a planning step or a whole push step failed; else completed."""
+    found = rows(
+        """
+        SELECT step, min(error), count(*), count(*) FILTER (WHERE status = 'failed')
+        FROM rm_queue WHERE run_id = %s GROUP BY step HAVING count(*) FILTER (WHERE status = 'failed') > 0
+        """,
+        (run.id,),
+    )
+    failures = {step: (error, jobs == failed) for step, error, jobs, failed in found}
+    for step, said in (
+        (steps.START, "the shop could not be read"),
+        (steps.LIST, "a page of the shop could not be read"),
+        (steps.CONFIRM, "missing products could not be read again"),
+        (steps.COMPARE, "the comparison failed"),
+    ):
+        if step in failures:
+            return _Ended("failed", f"{said}: {failures[step][0]}")
+    refresh = row("SELECT status, error FROM rm_stock_refreshes WHERE id = %s", (run.refresh_id,))
+    if refresh is not None and refresh[0] == "failed":
+        return _Ended("failed", f"Business Central could not be read: {refresh[1]}")
+    if steps.PUSH in failures and failures[steps.PUSH][1]:
+        return _Ended("failed", f"no write went through: {failures[steps.PUSH][0]}")
+    return _Ended("completed", None)
+
+
+def _fewest_calls(run: SyncRun, site: Site) -> int | None:
+    """List pages + BC's pages + batches of changed rows: what no client could do with less."""
+    if run.pages_total is None:
+        return None
+    refresh = row("SELECT coalesce(fewest_calls, 0) FROM rm_stock_refreshes WHERE id = %s", (run.refresh_id,))
+    return (run.fewest_calls or 0) + (refresh[0] if refresh else 0) + fewest_push_calls(site, run.id)
+
+
+def _confirming_read(work: Work, run: SyncRun, site: Site) -> list[NewJob]:
+    found = row(
+        "SELECT coalesce(sum((result ->> 'in_flight')::bigint), 0) FROM rm_queue"
+        " WHERE run_id = %s AND step = 'list'",
+        (run.id,),
+    )
+    if not found or not found[0]:
+        return []
+    with site_client(site, work) as client:
+        return [settle_job(site, run.id, client.settle_seconds)]

@@ -1,0 +1,28 @@
+"""Every kind of job and what does it: the one table in which a new kind is entered."""
+
+from __future__ import annotations
+
+from workers.full_sync import push, refresh
+from workers.full_sync.compare import compare
+from workers.full_sync.confirm import confirm
+from workers.full_sync.finish import finish
+from workers.full_sync.listing import list_page
+from workers.full_sync.settle import settle
+from workers.full_sync.start import start
+from workers.jobs import Kind
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("sync.start", start),
+        Kind("sync.list", list_page),
+        Kind("sync.confirm", confirm),
+        Kind("stock.refresh", refresh.begin),
+        Kind("stock.scan", refresh.scan),
+        Kind("stock.chain", refresh.chain),
+        Kind("sync.compare", compare),
+        Kind("stock.push", push.push, on_failed=push.on_failed),
+        Kind("stock.settle", settle),
+        Kind("sync.finish", finish),
+    )
+}

@@ -1,0 +1,146 @@
+"""Leases: who holds a job, who may write to a store. Held in PostgreSQL, renewed by one thread a process."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from models.config import settings
+from models.database import DatabaseUnavailable, execute, rows
+from workers.errors import LeaseLost
+from workers.jobs import Claim
+
+log = structlog.get_logger()
+
+RENEWALS_A_LEASE = 4.5  # a lease of 45 s is renewed every 10 s: three renewals may fail before it lapses
+WRITE_MARGIN_SECONDS = 15.0  # a write starts only if the lease outlives its deadline by this
+
+_RENEW_JOBS = """
+    UPDATE rm_queue SET lease_expires_at = least(now() + make_interval(secs => %s), deadline_at)
+    WHERE status = 'processing' AND deadline_at > now()
+      AND (id, lease_token) IN (SELECT unnest(%s::bigint[]), unnest(%s::uuid[]))
+"""
+_RENEW_STORES = """
+    UPDATE rm_store_leases SET expires_at = now() + make_interval(secs => %s)
+    WHERE expires_at > now() AND token = ANY (%s::uuid[])
+"""
+
+
+class Heartbeat:
+    """Renews every lease that this process holds, in two statements, until the job's hard deadline."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[int, Claim] = {}
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def holding(self, claim: Claim) -> Iterator[None]:
+        """Keep this claim alive while the block runs."""
+        with self._lock:
+            self._held[claim.id] = claim
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.pop(claim.id, None)
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(settings().job_lease_seconds / RENEWALS_A_LEASE):
+            with self._lock:
+                claims = list(self._held.values())
+            if not claims:
+                continue
+            try:
+                self._renew(claims)
+            except DatabaseUnavailable as error:
+                log.warning("leases could not be renewed", action="heartbeat", error=str(error).strip())
+
+    @staticmethod
+    def _renew(claims: list[Claim]) -> None:
+        tokens = [str(claim.token) for claim in claims]
+        execute(_RENEW_JOBS, (settings().job_lease_seconds, [claim.id for claim in claims], tokens))
+        stores = [str(claim.token) for claim in claims if claim.store_key]
+        if stores:
+            execute(_RENEW_STORES, (settings().store_lease_seconds, stores))
+
+
+heartbeat = Heartbeat()
+
+
+def take_store(store_key: str, job_id: int, token: uuid.UUID) -> bool:
+    """Become the store's one writer, in the caller's transaction. False: somebody else is.
+
+    Taking over a lapsed lease leaves the dead holder's rows `unsure`: what it sent may still land.
+    """
+    dead = rows(
+        "SELECT job_id FROM rm_store_leases WHERE store_key = %s AND expires_at <= now() FOR UPDATE SKIP LOCKED",
+        (store_key,),
+    )
+    taken = execute(
+        """
+        INSERT INTO rm_store_leases (store_key, token, job_id, expires_at)
+        VALUES (%s, %s, %s, now() + make_interval(secs => %s))
+        ON CONFLICT (store_key) DO UPDATE
+            SET token = excluded.token, job_id = excluded.job_id, expires_at = excluded.expires_at
+            WHERE rm_store_leases.expires_at <= now()
+        """,
+        (store_key, str(token), job_id, settings().store_lease_seconds),
+    )
+    if taken and dead:
+        doubt(dead[0][0])
+    return taken == 1
+
+
+def doubt(job_id: int) -> int:
+    """Mark what a job was sending as unsure, rows and items, in the caller's transaction; gives how many."""
+    return execute(
+        """
+        WITH doubted AS (
+            UPDATE rm_pushes SET outcome = 'unsure' WHERE job_id = %s AND outcome = 'sending' RETURNING item_id
+        )
+        UPDATE rm_items SET unsure = true, updated_at = now() FROM doubted WHERE id = item_id
+        """,
+        (job_id,),
+    )
+
+
+def release_store(claim: Claim) -> bool:
+    """Let the next writer in, in the caller's transaction. False: the lease was lost before."""
+    return (
+        execute(
+            "DELETE FROM rm_store_leases WHERE store_key = %s AND token = %s",
+            (claim.store_key, str(claim.token)),
+        )
+        == 1
+    )
+
+
+def before_write(claim: Claim) -> None:
+    """Make sure that a write may start: job and store are ours for longer than the write can take.
+
+    Raises LeaseLost, also where the job's hard deadline is too near.
+    """
+    needed = settings().write_deadline_seconds + WRITE_MARGIN_SECONDS
+    length = max(settings().store_lease_seconds, needed)
+    store = execute(
+        "UPDATE rm_store_leases SET expires_at = now() + make_interval(secs => %s)"
+        " WHERE store_key = %s AND token = %s AND expires_at > now()",
+        (length, claim.store_key, str(claim.token)),
+    )
+    job = execute(
+        "UPDATE rm_queue SET lease_expires_at = least(now() + make_interval(secs => %s), deadline_at)"
+        " WHERE id = %s AND lease_token = %s AND status = 'processing'"
+        " AND deadline_at > now() + make_interval(secs => %s)",
+        (settings().job_lease_seconds, claim.id, str(claim.token), needed),
+    )
+    if not (store and job):
+        raise LeaseLost(f"job {claim.id} no longer holds {claim.store_key if job else 'its lease'}")

@@ -1,0 +1,338 @@
+"""The ledger: PostgreSQL remembers all work. Jobs are inserted with their cause, claimed and ended here.
+
+Lock order, everywhere: stock refresh, run, job. State changes are compare-and-set; no row changed means that
+somebody else was first.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import structlog
+
+from models.config import settings
+from models.database import DatabaseUnavailable, execute, row, rows, transaction
+from workers import hints
+from workers.errors import InventorySyncError, LeaseLost
+from workers.full_sync import steps
+from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, NewJob
+from workers.leases import doubt, release_store, take_store
+
+log = structlog.get_logger()
+
+BACKOFF_FIRST_SECONDS = 2.0
+BACKOFF_LONGEST_SECONDS = 300.0
+HINTS_AT_ONCE = 8  # of one insert: the rest is hinted as workers become free
+CANCELLED = "cancelled"
+
+_CLAIMED = (
+    "id, lease_token, kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,"
+    " attempts, max_attempts, request_id"
+)
+_INSERT = """
+    INSERT INTO rm_queue (kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,
+                          unique_key, max_attempts, request_id, available_at)
+    SELECT kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,
+           unique_key, max_attempts, request_id, now() + make_interval(secs => delay_seconds)
+    FROM jsonb_to_recordset(%s) AS new (
+        kind text, queue text, priority smallint, payload jsonb, site_id integer, company_id integer, run_id bigint,
+        refresh_id bigint, step text, store_key text, unique_key text, max_attempts integer, request_id text,
+        delay_seconds double precision)
+    ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
+    RETURNING id, queue
+"""
+
+_queues_to_hint: ContextVar[dict[str, int] | None] = ContextVar("queues_to_hint", default=None)
+
+
+@contextmanager
+def committing() -> Iterator[None]:
+    """A transaction after whose commit the jobs inserted in it are hinted. Nests."""
+    if _queues_to_hint.get() is not None:
+        with transaction():
+            yield
+        return
+    wanted: dict[str, int] = {}
+    token = _queues_to_hint.set(wanted)
+    try:
+        with transaction():
+            yield
+    finally:
+        _queues_to_hint.reset(token)
+    for queue, number in wanted.items():
+        try:
+            hints.hint_due(queue, min(number, HINTS_AT_ONCE))
+        except DatabaseUnavailable as error:  # what was asked for is committed: the dispatcher hints it
+            log.warning("no hint after a commit", action="hint", error=str(error).strip())
+
+
+def _hint_after_commit(queue: str, number: int = 1) -> None:
+    wanted = _queues_to_hint.get()
+    if wanted is not None:
+        wanted[queue] = wanted.get(queue, 0) + number
+
+
+def insert(jobs: Sequence[NewJob]) -> list[int]:
+    """Insert jobs with their cause, inside `committing()`; gives the ids of those that are new, in order."""
+    if not jobs:
+        return []
+    fields = [
+        {
+            "kind": job.kind,
+            "queue": job.queue,
+            "priority": int(job.priority),
+            "payload": dict(job.payload),
+            "site_id": job.site_id,
+            "company_id": job.company_id,
+            "run_id": job.run_id,
+            "refresh_id": job.refresh_id,
+            "step": job.step,
+            "store_key": job.store_key,
+            "unique_key": job.unique_key,
+            "max_attempts": job.max_attempts,
+            "request_id": job.request_id,
+            "delay_seconds": job.delay_seconds,
+        }
+        for job in jobs
+    ]
+    inserted = rows(_INSERT, (json.dumps(fields),))
+    for _, queue in inserted:
+        _hint_after_commit(queue)
+    return [job_id for job_id, _ in inserted]
+
+
+def kind_of(job_id: int) -> str | None:
+    """The kind of a job that is pending; None where nothing is to be done."""
+    found = row("SELECT kind FROM rm_queue WHERE id = %s AND status = 'pending'", (job_id,))
+    return None if found is None else str(found[0])
+
+
+def claim(job_id: int, deadline_seconds: float = HARD_DEADLINE_SECONDS) -> Claim | None:
+    """Take a job that is pending and due, and the lease of its store. None: it isn't to be had now."""
+    token = uuid.uuid4()
+    with committing():
+        found = row(
+            f"""
+            UPDATE rm_queue SET status = 'processing', attempts = attempts + 1, lease_token = %s,
+                lease_expires_at = now() + make_interval(secs => %s), started_at = now(),
+                deadline_at = now() + make_interval(secs => %s), updated_at = now()
+            WHERE id = %s AND status = 'pending' AND available_at <= now()
+            RETURNING {_CLAIMED}
+            """,
+            (str(token), settings().job_lease_seconds, deadline_seconds, job_id),
+        )
+        if found is None:
+            return None
+        claimed = Claim(found[0], token, *found[2:])
+        if claimed.store_key and not take_store(claimed.store_key, claimed.id, token):
+            # Waiting for a store is no attempt; whoever holds it hints the next writer when it lets go.
+            execute(
+                "UPDATE rm_queue SET status = 'pending', attempts = attempts - 1, lease_token = NULL,"
+                " lease_expires_at = NULL, started_at = NULL, deadline_at = NULL WHERE id = %s",
+                (job_id,),
+            )
+            return None
+    return claimed
+
+
+def complete(claimed: Claim, done: Done, *, calls: int = 0) -> None:
+    """End a job as completed, with all that must commit with it. Raises LeaseLost: nothing was changed."""
+    result = json.dumps(dict(done.result)) if done.result is not None else None
+    with _ending(claimed, "completed", error=None, calls=calls, result=result):
+        if done.record is not None:
+            done.record()
+        insert(done.jobs)
+
+
+def fail(claimed: Claim, error: str, *, calls: int = 0) -> None:
+    """End a job as failed, with the reason. Raises LeaseLost: nothing was changed."""
+    with _ending(claimed, "failed", error=error, calls=calls, result=None):
+        _run_failure_hook(claimed.id, claimed.kind, error)
+
+
+def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_attempt: bool) -> None:
+    """Give a job back: due again in `seconds`. Raises LeaseLost: nothing was changed."""
+    with committing():
+        changed = execute(
+            """
+            UPDATE rm_queue SET status = 'pending', attempts = attempts - %s, error = %s, calls = calls + %s,
+                available_at = now() + make_interval(secs => %s), lease_token = NULL, lease_expires_at = NULL,
+                hinted_at = NULL, hint_count = 0, updated_at = now()
+            WHERE id = %s AND lease_token = %s AND status = 'processing'
+            """,
+            (0 if costs_attempt else 1, error, calls, seconds, claimed.id, str(claimed.token)),
+        )
+        if not changed:
+            raise LeaseLost(f"job {claimed.id} is no longer ours")
+        _let_go_of_store(claimed)
+
+
+def backoff_seconds(attempts: int) -> float:
+    """Exponential, with full jitter in its upper half, so that jobs which failed together spread out."""
+    longest = min(BACKOFF_FIRST_SECONDS * 2 ** (attempts - 1), BACKOFF_LONGEST_SECONDS)
+    return random.uniform(longest / 2, longest)  # noqa: S311 - spreading load, not secrets
+
+
+@contextmanager
+def _ending(claimed: Claim, status: str, **columns: Any) -> Iterator[None]:
+    """The one way in which a held job ends: compare-and-set, what commits with it, then the next step."""
+    with committing():
+        steps.lock(claimed.refresh_id, claimed.run_id)
+        changed = execute(
+            """
+            UPDATE rm_queue SET status = %s, error = %s, calls = calls + %s, result = %s, lease_token = NULL,
+                lease_expires_at = NULL, finished_at = now(), updated_at = now()
+            WHERE id = %s AND lease_token = %s AND status = 'processing'
+            """,
+            (status, columns["error"], columns["calls"], columns["result"], claimed.id, str(claimed.token)),
+        )
+        if not changed:
+            raise LeaseLost(f"job {claimed.id} is no longer ours")
+        yield
+        _let_go_of_store(claimed)
+        insert(steps.advance(claimed.refresh_id, claimed.run_id))
+        _hint_after_commit(claimed.queue, 2)  # this thread is free again: one job for it, one to keep in hand
+
+
+def _let_go_of_store(claimed: Claim) -> None:
+    if claimed.store_key:
+        release_store(claimed)
+        # The next writer may have been hinted while the lease was taken: make it look new.
+        execute(
+            """
+            UPDATE rm_queue SET hinted_at = NULL, hint_count = 0 WHERE id = (
+                SELECT id FROM rm_queue WHERE store_key = %s AND status = 'pending' AND available_at <= now()
+                  AND id <> %s ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+            """,
+            (claimed.store_key, claimed.id),
+        )
+        _hint_after_commit(claimed.queue)
+
+
+def _run_failure_hook(job_id: int, kind: str, error: str) -> None:
+    from workers.kinds import KINDS  # the kinds' handlers use the ledger
+
+    known = KINDS.get(kind)
+    if known is not None and known.on_failed is not None:
+        known.on_failed(job_id, error)
+
+
+# Ends that nobody holds a lease for: the dispatcher, the command line, a person.
+
+
+def _end_unheld(job_id: int, *, where: str, error: str) -> bool:
+    """End a job as failed if `where` (a constant condition) still holds."""
+    with committing():
+        found = row("SELECT refresh_id, run_id, kind, queue FROM rm_queue WHERE id = %s", (job_id,))
+        if found is None:
+            return False
+        refresh_id, run_id, kind, queue = found
+        steps.lock(refresh_id, run_id)
+        changed = execute(
+            f"UPDATE rm_queue SET status = 'failed', error = %s, lease_token = NULL, lease_expires_at = NULL,"
+            f" finished_at = now(), updated_at = now() WHERE id = %s AND {where}",
+            (error, job_id),
+        )
+        if not changed:
+            return False
+        doubt(job_id)
+        _run_failure_hook(job_id, kind, error)
+        insert(steps.advance(refresh_id, run_id))
+        _hint_after_commit(queue)
+        return True
+
+
+def cancel(job_id: int) -> bool:
+    """End a pending or processing job as failed with the error `cancelled`. False: it had ended."""
+    return _end_unheld(job_id, where="status IN ('pending', 'processing')", error=CANCELLED)
+
+
+def retry(job_id: int) -> bool:
+    """Give a failed job all its attempts again. False: it has not failed, or its run is over."""
+    with committing():
+        owners = row("SELECT refresh_id, run_id FROM rm_queue WHERE id = %s", (job_id,))
+        if owners is None:
+            return False
+        steps.lock(*owners)
+        found = row(
+            """
+            UPDATE rm_queue q SET status = 'pending', attempts = 0, available_at = now(), hinted_at = NULL,
+                hint_count = 0, finished_at = NULL, updated_at = now()
+            WHERE id = %s AND status = 'failed'
+              AND (run_id IS NULL OR EXISTS (
+                    SELECT FROM rm_sync_runs r WHERE r.id = q.run_id AND r.status = 'running' AND r.step = q.step))
+              AND (refresh_id IS NULL OR EXISTS (
+                    SELECT FROM rm_stock_refreshes f WHERE f.id = q.refresh_id AND f.status IN ('waiting', 'reading')))
+            RETURNING queue
+            """,
+            (job_id,),
+        )
+        if found is None:
+            return False
+        _hint_after_commit(found[0])
+        return True
+
+
+def release_stuck(minutes: float | None = None) -> int:
+    """Give back jobs whose lease has lapsed, and those that have run longer than `minutes`; gives how many.
+
+    A job that has used up its attempts ends as failed: it may kill each worker that takes it.
+    """
+    found = rows(
+        """
+        SELECT id, attempts >= max_attempts FROM rm_queue
+        WHERE status = 'processing'
+          AND (lease_expires_at < now() OR started_at < now() - make_interval(secs => %s))
+        """,
+        (1e9 if minutes is None else minutes * 60,),
+    )
+    return sum(_release(job_id, exhausted, minutes) for job_id, exhausted in found)
+
+
+def _release(job_id: int, exhausted: bool, minutes: float | None) -> bool:
+    seconds = 1e9 if minutes is None else minutes * 60
+    stuck = (
+        "status = 'processing' AND (lease_expires_at < now()"
+        f" OR started_at < now() - make_interval(secs => {seconds:.3f}))"
+    )
+    if exhausted:
+        return _end_unheld(
+            job_id, where=stuck, error="its worker stopped without a word at every attempt; the last one too"
+        )
+    with committing():
+        found = row(
+            f"""
+            UPDATE rm_queue SET status = 'pending', available_at = now(), lease_token = NULL,
+                lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
+                error = 'its worker stopped without a word; tried again'
+            WHERE id = %s AND {stuck} RETURNING queue
+            """,
+            (job_id,),
+        )
+        if found is None:
+            return False
+        doubt(job_id)
+        _hint_after_commit(found[0])
+        return True
+
+
+def heal() -> int:
+    """Open the next step of runs and refreshes that nothing moves any more; gives how many moved.
+
+    Only a fault in our own code could leave one behind; it must not wait for a person.
+    """
+    moved = 0
+    for refresh_id, run_id in steps.stalled():
+        try:
+            with committing():
+                steps.lock(refresh_id, run_id)
+                moved += len(insert(steps.advance(refresh_id, run_id)))
+        except InventorySyncError as error:
+            log.error("a stalled run could not move on", action="heal", run_id=run_id, error=str(error))
+    return moved

@@ -1,0 +1,29 @@
+"""What `dramatiq workers.main` loads: the broker and the two actors of a worker process."""
+
+from __future__ import annotations
+
+import dramatiq
+
+from models.database import configure
+from workers.broker import actor_name, broker, send_through
+from workers.execute import execute
+from workers.jobs import QUEUES
+from workers.log import configure as configure_logging
+
+configure_logging("worker")
+configure()
+BROKER = broker(worker=True)
+send_through(BROKER)
+
+
+def _work_on(job_id: int) -> None:
+    """Do the job that a hint names, if it is still to be done."""
+    execute(job_id)
+
+
+ACTORS = [
+    dramatiq.Actor(
+        _work_on, broker=BROKER, actor_name=actor_name(queue), queue_name=queue, priority=0, options={}
+    )
+    for queue in QUEUES
+]

@@ -1,0 +1,192 @@
+"""Which read wins: state of shop and BC is written only where the stored version is older.
+
+A read carries `read_started_at`, taken before its request. Listings write only what they change; reads by id
+always write the version, so that a slower listing can't undo them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from models.database import execute, row, transaction
+from workers.clients.business_central import BcItem
+from workers.clients.shop import ItemRef, ShopItem
+from workers.sku import InvalidSkuError, cut, full_key, storable
+
+BATCH_ROWS = 500
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """changed: rows written. in_flight: rows that still show what they did before a write that is settling."""
+
+    changed: int
+    in_flight: int
+
+    def __add__(self, other: Observed) -> Observed:
+        return Observed(self.changed + other.changed, self.in_flight + other.in_flight)
+
+
+def batched(values: Iterable[T], size: int = BATCH_ROWS) -> Iterator[list[T]]:
+    """Lists of at most `size`, in order."""
+    iterator = iter(values)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+# A row is in flight while it shows what it did before a write that the store accepted and may still apply.
+_FLYING = (
+    "rm_items.sent_at > excluded.observed_at - make_interval(secs => %(settle)s)"
+    " AND rm_items.shown = rm_items.sent AND excluded.shown = rm_items.shown_before"
+)
+_SETTLED_DOUBT = (
+    "rm_items.unsure AND excluded.observed_at >= rm_items.sent_at + make_interval(secs => %(settle)s)"
+)
+_RECORD_SHOP = f"""
+    WITH new AS (
+        SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
+            product_id bigint, variant_id bigint, sku text, sku_full_key text, sku_key text, name text,
+            tracking text, shown bigint)
+    ), flying AS (
+        SELECT count(*) AS number FROM rm_items i JOIN new USING (product_id, variant_id)
+        WHERE i.site_id = %(site)s AND i.sent_at > %(started)s - make_interval(secs => %(settle)s)
+          AND i.shown = i.sent AND new.shown = i.shown_before AND i.sent <> i.shown_before
+    ), written AS (
+        INSERT INTO rm_items (site_id, product_id, variant_id, sku, sku_full_key, sku_key, name, tracking, shown,
+                              observed_at)
+        SELECT %(site)s, product_id, variant_id, sku, sku_full_key, sku_key, name, tracking, shown, %(started)s
+        FROM new ORDER BY product_id, variant_id
+        ON CONFLICT (site_id, product_id, variant_id) DO UPDATE SET
+            sku = excluded.sku, sku_full_key = excluded.sku_full_key, sku_key = excluded.sku_key,
+            name = excluded.name, tracking = excluded.tracking, active = true, deactivated_at = NULL,
+            shown = CASE WHEN {_FLYING} THEN rm_items.shown ELSE excluded.shown END,
+            unsure = rm_items.unsure AND NOT ({_SETTLED_DOUBT}),
+            observed_at = excluded.observed_at, updated_at = now()
+        WHERE rm_items.observed_at < excluded.observed_at
+          AND (%(always)s OR NOT rm_items.active OR ({_SETTLED_DOUBT})
+               OR (rm_items.sku, rm_items.name, rm_items.tracking)
+                  IS DISTINCT FROM (excluded.sku, excluded.name, excluded.tracking)
+               OR (rm_items.shown IS DISTINCT FROM excluded.shown AND NOT coalesce({_FLYING}, false)))
+        RETURNING 1
+    )
+    SELECT (SELECT count(*) FROM written), (SELECT number FROM flying)
+"""
+
+
+def record_shop(
+    site_id: int,
+    items: Sequence[ShopItem],
+    read_started_at: datetime,
+    *,
+    settle_seconds: float,
+    listing: bool,
+) -> Observed:
+    """Write what a shop showed into rm_items, 500 rows a statement.
+
+    listing: True for a page of a listing (writes only what it changes), False for a read by id.
+    """
+    latest = {item.ref: item for item in items}
+    ordered = [latest[ref] for ref in sorted(latest, key=lambda ref: (ref.product_id, ref.variant_id))]
+    total = Observed(0, 0)
+    for batch in batched(ordered):
+        with transaction():
+            found = row(
+                _RECORD_SHOP,
+                {
+                    "rows": json.dumps([_shop_row(item) for item in batch]),
+                    "site": site_id,
+                    "started": read_started_at,
+                    "settle": settle_seconds,
+                    "always": not listing,
+                },
+            )
+        assert found is not None
+        total += Observed(*found)
+    return total
+
+
+def _shop_row(item: ShopItem) -> dict[str, Any]:
+    try:
+        whole = full_key(item.sku)
+        key = cut(whole)
+    except InvalidSkuError:
+        whole = key = ""  # can't be a BC number; listed as `invalid`, since the raw SKU isn't empty
+    return {
+        "product_id": item.ref.product_id,
+        "variant_id": item.ref.variant_id,
+        "sku": storable(item.sku),
+        "sku_full_key": whole,
+        "sku_key": key,
+        "name": storable(item.name),
+        "tracking": item.tracking.value,
+        "shown": item.shown,
+    }
+
+
+def record_gone(
+    site_id: int, product_ids: Sequence[int], present: Iterable[ItemRef], read_started_at: datetime
+) -> int:
+    """Deactivate the rows of these products that a read by id did not find; gives how many."""
+    kept = list(present)
+    return execute(
+        """
+        UPDATE rm_items SET active = false, deactivated_at = now(), observed_at = %s, updated_at = now()
+        WHERE site_id = %s AND active AND product_id = ANY (%s) AND observed_at < %s
+          AND NOT EXISTS (SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS kept (product_id, variant_id)
+                          WHERE kept.product_id = rm_items.product_id AND kept.variant_id = rm_items.variant_id)
+        """,
+        (
+            read_started_at,
+            site_id,
+            list(product_ids),
+            read_started_at,
+            [ref.product_id for ref in kept],
+            [ref.variant_id for ref in kept],
+        ),
+    )
+
+
+_RECORD_STOCK = """
+    INSERT INTO rm_stock (company_id, number, key, quantity, type, blocked, name, read_started_at)
+    SELECT %s, number, key, quantity, type, blocked, name, %s
+    FROM jsonb_to_recordset(%s) AS r (
+        number text, key text, quantity numeric, type text, blocked boolean, name text)
+    ORDER BY number
+    ON CONFLICT (company_id, number) DO UPDATE SET
+        key = excluded.key, quantity = excluded.quantity, type = excluded.type, blocked = excluded.blocked,
+        name = excluded.name, read_started_at = excluded.read_started_at,
+        changed_at = CASE WHEN rm_stock.quantity = excluded.quantity THEN rm_stock.changed_at ELSE now() END
+    WHERE rm_stock.read_started_at < excluded.read_started_at
+"""
+
+
+def record_stock(company_id: int, items: Iterable[BcItem], read_started_at: datetime) -> int:
+    """Write what BC holds into rm_stock, 500 rows a statement; gives how many rows were newer.
+
+    Every read stamps its rows: a sync trusts only stock read since it asked, so freshness has to be stored.
+    """
+    written = 0
+    for batch in batched(items):
+        latest = {item.number: _stock_row(item) for item in batch}
+        with transaction():
+            written += execute(
+                _RECORD_STOCK, (company_id, read_started_at, json.dumps(list(latest.values())))
+            )
+    return written
+
+
+def _stock_row(item: BcItem) -> dict[str, Any]:
+    return {
+        "number": storable(item.number),
+        "key": cut(full_key(storable(item.number))),
+        "quantity": str(item.quantity),
+        "type": item.type,
+        "blocked": item.blocked,
+        "name": storable(item.name),
+    }
