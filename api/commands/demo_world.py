@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import subprocess
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -51,14 +52,10 @@ def world(folder: Path, plan: dict[str, Any]) -> Iterator[World]:
     with ExitStack() as stack:
         log = stack.enter_context(log_file.open("w", buffering=1))
         stack.enter_context(_showing_on_failure(log_file))
-        simulators, runtime = _servers(
-            stack, folder, plan, report=lambda line: log.write(f"servers {line}\n")
-        )
+        simulators, runtime = _servers(stack, folder, plan, functools.partial(_write_line, log, "servers"))
         port, webhook_port = free_pair(HOST, DEFAULT_PORT)
         environment = role_environment(clean_environment(), runtime, HOST, port, webhook_port)
-        roles = Supervisor(
-            procfile.load(), environment, write=lambda name, line: void(log.write(f"{name:16} {line}\n"))
-        )
+        roles = Supervisor(procfile.load(), environment, write=functools.partial(_write_line, log))
         stack.enter_context(roles)
         url = f"http://{HOST}:{port}"
         if not wait_until_ready(url):
@@ -66,12 +63,12 @@ def world(folder: Path, plan: dict[str, Any]) -> Iterator[World]:
         yield World(simulators, url, environment, roles.hurry)
 
 
-def void(_: object) -> None:
-    """Drop a result where a callable must give none."""
+def _write_line(log: TextIO, name: str, line: str) -> None:
+    log.write(f"{name:16} {click.unstyle(line)}\n")
 
 
 def _servers(
-    stack: ExitStack, folder: Path, plan: dict[str, Any], report: Callable[[str], Any]
+    stack: ExitStack, folder: Path, plan: dict[str, Any], report: Callable[[str], None]
 ) -> tuple[Simulators, Runtime]:
     """The simulated vendors and the embedded servers, side by side: each takes some seconds."""
     start = simulators_class().start
