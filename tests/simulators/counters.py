@@ -87,6 +87,11 @@ class Counters:
             with self._lock:
                 self._under_way[name] -= 1
 
+    def now(self, name: str) -> int:
+        """How many are under way."""
+        with self._lock:
+            return self._under_way[name]
+
     def snapshot(self) -> dict[str, Any]:
         with self._lock:
             return {

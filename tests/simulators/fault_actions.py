@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from .counters import Counters
 from .faults import FaultPlan
 from .server import Connection
 from .wire import Response, html_response
@@ -15,6 +16,7 @@ POLL_SECONDS = 0.05  # how often a held connection is looked at
 TRICKLE_SECONDS = (
     0.5  # between two bytes of a slow answer: below any client's read timeout, so only a deadline helps
 )
+HELD_WRITES = "held writes"  # calls that will be applied late: whoever compares must know
 
 Answer = Callable[[], Response]
 
@@ -23,6 +25,7 @@ class FaultyVendor(Protocol):
     """What a vendor adds: its own shape of each error."""
 
     faults: FaultPlan
+    counters: Counters
 
     def revoke(self) -> None:
         """Takes back what was issued, where this vendor issues tokens."""
@@ -49,10 +52,11 @@ def misbehave(kind: str, vendor: FaultyVendor, connection: Connection, answer: A
         status = int(kind[-3:])
         connection.send(html_response(status, "502 Bad Gateway" if status == 502 else "Just a moment..."))
         return f"open {status}"
-    return _break_connection(kind, plan, connection, answer)
+    return _break_connection(kind, vendor, connection, answer)
 
 
-def _break_connection(kind: str, plan: FaultPlan, connection: Connection, answer: Answer) -> str:
+def _break_connection(kind: str, vendor: FaultyVendor, connection: Connection, answer: Answer) -> str:
+    plan = vendor.faults
     if kind == "timeout":
         _hold(connection, plan.hold_seconds)
     elif kind == "reset":
@@ -61,9 +65,10 @@ def _break_connection(kind: str, plan: FaultPlan, connection: Connection, answer
         answer()
         connection.reset_on_close()
     elif kind == "apply_late":
-        _hold(connection, plan.hold_seconds)
-        time.sleep(plan.late_seconds)
-        answer()
+        with vendor.counters.under_way(HELD_WRITES):
+            _hold(connection, plan.hold_seconds)
+            time.sleep(plan.late_seconds)
+            answer()
     elif kind in ("truncated", "cut_off"):
         response = answer()
         half = response.body[: len(response.body) // 2]

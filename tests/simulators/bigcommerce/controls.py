@@ -7,6 +7,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ..fault_actions import HELD_WRITES
 from ..truth import Judgement, compare, judge
 from .catalogue import OUR_CHANNELS, Product, Variant
 from .simulator import BigCommerceSimulator
@@ -52,7 +53,7 @@ class BigCommerceControls:
 
     def compare(self, body: dict[str, Any]) -> dict[str, Any]:
         """`channels`: ours by default, `[]` for the whole store; `other_channels`: those of sites beside."""
-        pending = self._simulator.lander.pending()
+        pending = self._simulator.lander.pending() + self._simulator.counters.now(HELD_WRITES)
         return compare(self._judge(body), pending, int(body.get("limit", 20)))
 
     def writes(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from ..fault_actions import HELD_WRITES
 from ..truth import Judgement, compare, judge
 from .catalogue import Post
 from .simulator import WooCommerceSimulator
@@ -22,7 +23,7 @@ class WooCommerceControls:
         self._simulator, self._store, self._stock = simulator, simulator.store, stock
         self._ids = itertools.count(9_000_000)
         simulator.control.add(
-            compare=lambda body: compare(self._judge(body), 0, int(body.get("limit", 20))),
+            compare=self.compare,
             truth=lambda body: {"rows": [judgement.as_json() for judgement in self._judge(body)]},
             writes=self.writes,
             forget_writes=self.forget_writes,
@@ -41,6 +42,11 @@ class WooCommerceControls:
 
     def _judge(self, body: dict[str, Any]) -> list[Judgement]:
         return judge(self._store.rows(), self._stock(), int(body.get("safety_stock", 0)))
+
+    def compare(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Writes show at once here; only those that a fault holds back are pending."""
+        pending = self._simulator.counters.now(HELD_WRITES)
+        return compare(self._judge(body), pending, int(body.get("limit", 20)))
 
     def writes(self, body: dict[str, Any]) -> dict[str, Any]:
         with self._store.lock:
