@@ -61,7 +61,9 @@ def bigcommerce_gate(api_url: str, store_hash: str) -> HeaderGate:
 
 def woocommerce_gate(store_url: str) -> SlotGate:
     """A few calls at once per shop; it names no quota."""
-    return SlotGate("WooCommerce", _scope("woocommerce", store_url), at_once=WOOCOMMERCE_AT_ONCE)
+    return SlotGate(
+        "WooCommerce", _scope("woocommerce", store_url.rstrip("/").lower()), at_once=WOOCOMMERCE_AT_ONCE
+    )
 
 
 def pause(scope: str, seconds: float | None) -> float:

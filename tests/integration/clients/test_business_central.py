@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from models import config
-from tests.integration.clients.raw_server import raw_server, says
+from tests.integration.clients.raw_server import Peer, answer, raw_server, read_request, says
 from tests.simulators.handles import BusinessCentralHandle
 from tests.simulators.process import Simulators
 from workers import limits
@@ -229,6 +229,67 @@ def test_eight_threads_never_have_more_than_five_calls_under_way(bc: BusinessCen
     assert client.calls["companies"] == 81 - len(waited)
 
 
+# Answers that BC should never give
+
+ROW = '{"number":"%s","displayName":"","type":"Inventory","blocked":false,"inventory":1}'
+
+
+def read_from(
+    bc: BusinessCentralHandle, *pages: str, act: Callable[[BusinessCentral], object]
+) -> RemoteError:
+    """The error of `act` against a server that gives these pages; `HERE` in them is its address."""
+
+    def behave(peer: Peer) -> None:
+        for page in pages:
+            peer.sendall(answer(page.replace("HERE", address).encode()))
+            read_request(peer)
+
+    with raw_server(behave) as address, pytest.raises(RemoteError) as caught:
+        act(BusinessCentral(connection(bc, api_url=f"http://{address}/api")))
+    return caught.value
+
+
+def test_items_that_were_not_asked_for_are_a_bad_answer(bc: BusinessCentralHandle) -> None:
+    page = f'{{"value":[{ROW % "A"},{ROW % "OTHER"}]}}'
+    error = read_from(bc, page, act=lambda client: client.read_chain(["A", "B"]))
+    assert (type(error), error.code) == (BadAnswer, "unasked_key")
+
+
+def test_the_same_item_on_two_pages_is_a_bad_answer(bc: BusinessCentralHandle) -> None:
+    first = f'{{"value":[{ROW % "A"}],"@odata.nextLink":"http://HERE/api/2"}}'
+    error = read_from(bc, first, f'{{"value":[{ROW % "A"}]}}', act=lambda client: client.read_chain(["A"]))
+    assert (type(error), error.code) == (BadAnswer, "duplicate_key")
+
+
+def test_pages_that_lead_in_a_circle_are_a_bad_answer(bc: BusinessCentralHandle) -> None:
+    circle = '{"value":[],"@odata.nextLink":"http://HERE/api/2"}'
+    error = read_from(bc, circle, circle, circle, act=lambda client: client.read_chain(["A"]))
+    assert (type(error), error.code) == (BadAnswer, "repeated_page")
+
+
+def test_a_page_of_a_scan_that_leads_to_itself_is_a_bad_answer(bc: BusinessCentralHandle) -> None:
+    circle = '{"value":[],"@odata.nextLink":"http://HERE/api/2"}'
+    error = read_from(bc, circle, circle, act=lambda client: client.scan(client.scan().next_link))
+    assert (type(error), error.code) == (BadAnswer, "repeated_page")
+
+
+def test_a_next_page_on_another_host_is_not_followed(bc: BusinessCentralHandle) -> None:
+    away = '{"value":[],"@odata.nextLink":"http://evil.example/api/2"}'
+    error = read_from(bc, away, act=lambda client: client.read_chain(["A"]))
+    assert (type(error), error.code) == (BadAnswer, "other_origin")
+
+
+@pytest.mark.parametrize("status", ["409 Conflict", "400 Bad Request"])
+def test_a_deadlock_is_worth_another_try(bc: BusinessCentralHandle, status: str) -> None:
+    body = b'{"error":{"code":"Application_DialogException","message":"It was deadlocked with another"}}'
+    with raw_server(says(answer(body, status))) as address:
+        client = BusinessCentral(connection(bc, api_url=f"http://{address}"))
+        with pytest.raises(Unavailable) as caught:
+            client.scan()
+    assert caught.value.code == "Application_DialogException"
+    assert not caught.value.permanent
+
+
 # Tokens
 
 
@@ -384,8 +445,8 @@ def test_an_expired_secret_is_named(bc: BusinessCentralHandle) -> None:
 
 
 def test_a_redirect_is_told_and_not_followed(bc: BusinessCentralHandle) -> None:
-    answer = b"HTTP/1.1 301 Moved\r\nLocation: https://new.example/api?key=1\r\nContent-Length: 0\r\n\r\n"
-    with raw_server(says(answer)) as address:
+    moved = answer(b"", "301 Moved", "Location: https://new.example/api?key=1")
+    with raw_server(says(moved)) as address:
         assert checked(bc, api_url=f"http://{address}/api")[-1] == ("company", False, "api_url")
         message = last_message(bc, api_url=f"http://{address}/api")
     assert "https://new.example/api" in message
