@@ -49,7 +49,15 @@ def expand(name: str, command: str | list[str], env: Mapping[str, str]) -> list[
         raise ProcfileError(f"The command of {name} needs {error.args[0]}, which is not set.") from error
     except ValueError as error:
         raise ProcfileError(f"The command of {name} has a stray $: {error}.") from error
-    return [*_program(words[0]), *words[1:]]
+    program = _program_at(words)
+    return [*words[:program], *_program(words[program]), *words[program + 1 :]]
+
+
+def _program_at(words: list[str]) -> int:
+    """Where the program stands: after `env NAME=value ...`, if the line begins so."""
+    if words[0] != "env":
+        return 0
+    return next((place for place, word in enumerate(words) if place and "=" not in word), 0)
 
 
 def _program(name: str) -> list[str]:

@@ -16,11 +16,12 @@ from typing import Self
 ROOT = Path(__file__).parent.parent
 THREADS = 4
 
+_WORKER = ("-m", "dramatiq", "workers.main", "--processes", "1", "--skip-logging")
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "worker-sync": ("-m", "dramatiq", "workers.main", "--queues", "sync", "--processes", "1", "--threads", str(THREADS)),
-    "worker-webhooks": ("-m", "dramatiq", "workers.main", "--queues", "webhooks", "--processes", "1", "--threads", "2"),
-    "dispatcher": ("-m", "workers.dispatcher",),
-}  # fmt: skip
+    "worker-sync": (*_WORKER, "--threads", str(THREADS), "--queues", "sync"),
+    "worker-webhooks": (*_WORKER, "--threads", "2", "--queues", "webhooks"),
+    "dispatcher": ("-m", "workers.dispatcher"),
+}
 TUNING = {"dramatiq_queue_prefetch": str(THREADS), "dramatiq_worker_timeout": "100"}
 
 
@@ -62,9 +63,16 @@ class Fleet:
         )
 
     def signal(self, role: str, number: signal.Signals) -> None:
-        """Signal a role and whatever it started."""
+        """Signal a role; SIGKILL and SIGSTOP reach whatever it started too.
+
+        SIGTERM goes to the leader alone: dramatiq takes a second one for "at once".
+        """
         process = self.processes[role]
-        if process.poll() is None:
+        if process.poll() is not None:
+            return
+        if number is signal.SIGTERM:
+            process.send_signal(number)
+        else:
             os.killpg(process.pid, number)
 
     def kill(self, role: str) -> None:

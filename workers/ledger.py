@@ -268,7 +268,8 @@ def retry(job_id: int) -> bool:
               AND (run_id IS NULL OR EXISTS (
                     SELECT FROM rm_sync_runs r WHERE r.id = q.run_id AND r.status = 'running' AND r.step = q.step))
               AND (refresh_id IS NULL OR EXISTS (
-                    SELECT FROM rm_stock_refreshes f WHERE f.id = q.refresh_id AND f.status IN ('waiting', 'reading')))
+                    SELECT FROM rm_stock_refreshes f
+                    WHERE f.id = q.refresh_id AND f.status IN ('waiting', 'reading')))
             RETURNING queue
             """,
             (job_id,),

@@ -12,7 +12,8 @@ _LIVE = """
     SELECT
         (SELECT count(*) FROM rm_queue WHERE run_id = %(run)s AND step = 'list' AND status = 'completed'),
         (SELECT count(*) FROM rm_queue WHERE run_id = %(run)s AND step = 'list'),
-        (SELECT coalesce(sum(cardinality(product_ids)), 0) FROM rm_sync_pages WHERE run_id = %(run)s),
+        (SELECT count(DISTINCT product_id) FROM rm_sync_pages, unnest(product_ids) AS product_id
+         WHERE run_id = %(run)s),
         (SELECT coalesce(sum(calls), 0)::bigint FROM rm_queue
          WHERE run_id = %(run)s OR (%(refresh)s::bigint IS NOT NULL AND refresh_id = %(refresh)s))
 """
@@ -24,7 +25,7 @@ _OUTCOMES = """
 def counted(run: SyncRun) -> dict[str, Any]:
     """The figures that are counted from per-item outcomes, as columns of rm_sync_runs.
 
-    calls include the refresh's, which other sites may share.
+    items are products, which is what shops count; calls include the refresh's, which sites may share.
     """
     live = row(_LIVE, {"run": run.id, "refresh": run.refresh_id})
     assert live is not None
@@ -34,7 +35,7 @@ def counted(run: SyncRun) -> dict[str, Any]:
     return {
         "pages_done": pages_done,
         "pages_total": max(pages_known, run.pages_total or 0) if run.pages_total is not None else None,
-        "items_done": int(items_done),
+        "items_done": items_done,
         "pushed": sum(number for outcome, _, number in outcomes if outcome == "pushed"),
         "unchanged": run.unchanged + already,
         "failed": {reason: number for outcome, reason, number in outcomes if outcome == "failed"},
