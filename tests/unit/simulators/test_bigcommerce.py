@@ -213,6 +213,35 @@ def test_a_shops_own_safety_stock_is_not_available_to_sell(
     assert row["inventory_level"] == 6
 
 
+def test_a_site_sees_its_channels_and_a_product_of_two_sites_is_contested(store: BigCommerceHandle) -> None:
+    ours = store.create_product(sku="CHANNEL-1", channels=[1])["product_id"]
+    both = store.create_product(sku="CHANNEL-2", channels=[1, 2])["product_id"]
+    theirs = store.create_product(sku="CHANNEL-3", channels=[2])["product_id"]
+    rows = {row["product_id"]: row["reasons"] for row in store.truth(channels=[1], other_channels=[2])}
+    assert rows[ours] == ["unknown"]
+    assert rows[both] == ["contested", "unknown"]
+    assert rows[theirs] == ["other_channel", "unknown"]
+    assert store.compare(channels=[]).untouched_reasons.get("other_channel") is None
+
+
+def test_stock_stands_at_locations_and_the_catalogue_shows_their_sum(
+    store: BigCommerceHandle, store_api: Caller
+) -> None:
+    product = store.create_product(sku="PLACES-1", quantity=4)["product_id"]
+    before = store.control("locations")["locations"]
+    second = {"id": 9, "code": "SECOND", "enabled": True, "is_default": False}
+    store.control("locations", locations=[*before, second])
+    try:
+        assert adjust(store_api, {"product_id": product, "location_id": 9, "quantity": 6}).status_code == 200
+        (row,) = store_api.get("/catalog/products", **{"id:in": product}).json()["data"]
+        (item,) = store_api.get("/inventory/items", **{"product_id:in": product}).json()["data"]
+        stock = {place["location_id"]: place["total_inventory_onhand"] for place in item["locations"]}
+        assert row["inventory_level"] == 10
+        assert stock == {1: 0, 7: 4, 9: 6}
+    finally:
+        store.control("locations", locations=before)
+
+
 def test_the_quota_is_told_in_headers_and_a_429_may_come_without(
     store: BigCommerceHandle, store_api: Caller
 ) -> None:
