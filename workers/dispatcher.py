@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 
 from models.database import DatabaseUnavailable, configure
-from workers import ledger
+from workers import ledger, occasions
 from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
@@ -28,12 +28,16 @@ AWAY_SECONDS = 2.0  # PostgreSQL is away: ask again after this
 
 
 def turn(*, heal: bool) -> int:
-    """One look at the ledger; gives how many jobs were given back, moved or hinted."""
+    """One look at the ledger; gives how many jobs were given back, moved, begun or hinted.
+
+    heal: also look for what stalled, and for what the schedule owes.
+    """
     found = ledger.release_stuck()
     if found:
         log.warning("jobs given back", action="release", jobs=found)
     if heal:
         found += ledger.heal()
+        found += len(occasions.check())
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)
 
 

@@ -96,14 +96,20 @@ def _tenant(value: str) -> str:
     return value.lower()
 
 
-Line = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, min_length=1), AfterValidator(_one_line)
-]
-Name = Annotated[Line, Field(max_length=200)]
-Guid = Annotated[Line, AfterValidator(_guid)]
-Tenant = Annotated[Line, AfterValidator(_tenant)]
-Environment = Annotated[Line, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
-Url = Annotated[Line, Field(max_length=2000)]
+def _text(longest: int, pattern: str | None = None) -> StringConstraints:
+    return StringConstraints(
+        strict=True, strip_whitespace=True, min_length=1, max_length=longest, pattern=pattern
+    )
+
+
+_OneLine = AfterValidator(_one_line)
+Line = Annotated[str, _text(500), _OneLine]
+Name = Annotated[str, _text(200), _OneLine]
+Guid = Annotated[str, _text(100), _OneLine, AfterValidator(_guid)]
+Tenant = Annotated[str, _text(300), _OneLine, AfterValidator(_tenant)]
+Environment = Annotated[str, _text(64, r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"), _OneLine]
+StoreHash = Annotated[str, _text(64, r"^[A-Za-z0-9]+$"), _OneLine]
+Url = Annotated[str, _text(2000), _OneLine]
 SecretText = Annotated[
     SecretStr, BeforeValidator(_strip), Field(min_length=1, max_length=4000), AfterValidator(_secret_line)
 ]

@@ -10,6 +10,7 @@ from workers.full_sync.listing import list_page
 from workers.full_sync.settle import settle
 from workers.full_sync.start import start
 from workers.jobs import Kind
+from workers.maintenance import clean_up
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -24,5 +25,6 @@ KINDS: dict[str, Kind] = {
         Kind("stock.push", push.push, on_failed=push.on_failed),
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),
+        Kind("maintenance.cleanup", clean_up),
     )
 }

@@ -9,6 +9,7 @@ from workers.broker import actor_name, broker, send_through
 from workers.execute import execute
 from workers.jobs import QUEUES
 from workers.log import configure as configure_logging
+from workers.schedule import declare_tick
 
 configure_logging("worker")
 configure()
@@ -27,3 +28,4 @@ ACTORS = [
     )
     for queue in QUEUES
 ]
+TICK = declare_tick(BROKER)

@@ -10,7 +10,6 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     RootModel,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
@@ -27,6 +26,7 @@ from workers.forms import (
     Name,
     RowId,
     SecretText,
+    StoreHash,
     Url,
     left_out,
     wrong,
@@ -53,7 +53,6 @@ def _no_locations_yet(values: list[str]) -> list[str]:
 
 
 SiteName = Annotated[Name, AfterValidator(_site_name)]
-StoreHash = Annotated[Line, StringConstraints(pattern=r"^[A-Za-z0-9]{1,64}$")]
 SafetyStock = Annotated[int, Field(strict=True, ge=0, le=MOST_SAFETY_STOCK)]
 ChannelIds = Annotated[list[RowId], Field(max_length=MOST_CHANNELS), AfterValidator(_unique)]
 Proofs = Annotated[

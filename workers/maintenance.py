@@ -1,0 +1,53 @@
+"""The daily clean-up: what is older than its retention goes, in batches that lock little."""
+
+from __future__ import annotations
+
+from models import setting
+from models.database import execute, transaction
+from workers.jobs import Done, Work
+
+BATCH_ROWS = 5_000
+BATCH_RUNS = 20  # a run takes its jobs and up to a catalogue of pushes with it
+
+_WEBHOOKS = """
+    DELETE FROM rm_webhook_log WHERE id IN (
+        SELECT id FROM rm_webhook_log WHERE received_at < now() - make_interval(days => %s) LIMIT %s)
+"""
+_JOBS = """
+    DELETE FROM rm_queue WHERE id IN (
+        SELECT id FROM rm_queue WHERE run_id IS NULL AND finished_at < now() - make_interval(days => %s) LIMIT %s)
+"""
+_RUNS = """
+    DELETE FROM rm_sync_runs WHERE id IN (
+        SELECT id FROM rm_sync_runs WHERE finished_at < now() - make_interval(days => %s) LIMIT %s)
+"""
+_REFRESHES = """
+    DELETE FROM rm_stock_refreshes WHERE id IN (
+        SELECT f.id FROM rm_stock_refreshes f
+        WHERE f.finished_at < now() - make_interval(days => %s)
+          AND NOT EXISTS (SELECT FROM rm_sync_runs r WHERE r.refresh_id = f.id) LIMIT %s)
+"""
+
+
+def clean_up(work: Work) -> Done:
+    """Delete old webhook deliveries, finished jobs and runs; gives how many of each."""
+    settings = setting.read_all()
+    webhooks, queue = settings["webhook_log_retention_days"], settings["queue_retention_days"]
+    return Done(
+        result={
+            "webhook_log": _delete(_WEBHOOKS, webhooks, BATCH_ROWS),
+            "jobs": _delete(_JOBS, queue, BATCH_ROWS),
+            "runs": _delete(_RUNS, queue, BATCH_RUNS),
+            "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),
+        }
+    )
+
+
+def _delete(statement: str, days: int, batch: int) -> int:
+    total = 0
+    while True:
+        with transaction():
+            deleted = execute(statement, (days, batch))
+        total += deleted
+        if deleted < batch:
+            return total
