@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 from ..counters import Counters
 from ..wire import Request, Response
 from .answers import DEFAULT_LIMIT, MAX_LIMIT, id_list, page_of, refuse, whole
 from .catalogue import Product, Variant
+from .rendering import Renderer
 from .store import BigCommerceStore
 
-_DESCRIPTION = "<p>" + "What a shop says about a thing it sells. " * 8 + "</p>"
 _ID_BOUNDS = ("id:min", "id:max", "id:greater", "id:less")
 _LEVELS: dict[str, Callable[[int, int], bool]] = {
     "inventory_level": lambda a, b: a == b,
@@ -27,17 +25,12 @@ PRODUCT_FILTERS = frozenset(
     {"id", "id:in", "channel_id:in", "sku", "sku:in", "name", "type", "is_visible"}
     | {"date_modified:min", "date_modified:max", *_ID_BOUNDS, *_LEVELS}
 )
-_COMMON = frozenset({"page", "limit", "include_fields", "exclude_fields"})
+_COMMON = frozenset({"page", "limit", "include_fields"})
 PRODUCT_OPTIONS = PRODUCT_FILTERS | _COMMON | {"include", "sort", "direction"}
 VARIANT_OPTIONS = _COMMON | {"id", "sku", "upc", "product_id:in"}
 ASSIGNMENT_OPTIONS = frozenset({"page", "limit", "product_id:in", "channel_id:in"})
 SUB_RESOURCES = frozenset(
     {"variants", "images", "custom_fields", "bulk_pricing_rules", "options", "modifiers"}
-)
-_VARIANT = (
-    '{"id":%d,"product_id":%d,"sku":%s,"sku_id":%s,"price":null,"calculated_price":9.5,'
-    '"purchasing_disabled":false,"upc":"","inventory_level":%d,"inventory_warning_level":0,'
-    '"bin_picking_number":"","option_values":[%s]}'
 )
 
 
@@ -47,6 +40,7 @@ class CatalogApi:
     def __init__(self, store: BigCommerceStore, counters: Counters) -> None:
         self._store = store
         self._counters = counters
+        self._renderer = Renderer(store)
         self._cache: dict[tuple[str, str], list[Product]] = {}
         self._cached_structure = -1
 
@@ -67,7 +61,8 @@ class CatalogApi:
                 rows = rows[::-1]
             start = (page - 1) * limit
             taken = [
-                self.render(product, fields, "variants" in include) for product in rows[start : start + limit]
+                self._renderer.product(product, fields, "variants" in include)
+                for product in rows[start : start + limit]
             ]
             return page_of(request, taken, len(rows), page, limit)
 
@@ -77,7 +72,9 @@ class CatalogApi:
             if product is None:
                 return refuse(404, "The requested resource was not found").response
             with_variants = "variants" in request.query.get("include", "").split(",")
-            return Response(200, b'{"data":' + self.render(product, (), with_variants) + b',"meta":{}}')
+            return Response(
+                200, b'{"data":' + self._renderer.product(product, (), with_variants) + b',"meta":{}}'
+            )
 
     def variants(self, request: Request) -> Response:
         self.known_only(request, VARIANT_OPTIONS)
@@ -98,7 +95,7 @@ class CatalogApi:
             start = (page - 1) * limit
             taken = [store.variants[i] for i in variant_ids[start : start + limit]]
             fields = tuple(filter(None, query.get("include_fields", "").split(",")))
-            rows = [_slim_text(self._variant(variant), fields).encode() for variant in taken]
+            rows = [self._renderer.variant(variant, fields) for variant in taken]
             return page_of(request, rows, len(variant_ids), page, limit)
 
     def assignments(self, request: Request) -> Response:
@@ -157,7 +154,7 @@ class CatalogApi:
             rows = [product for product in rows if _time(product.modified) <= until]
         for name, test in _LEVELS.items():
             if name in query:
-                rows = [product for product in rows if test(self._level(product), int(query[name]))]
+                rows = [product for product in rows if test(self._renderer.level(product), int(query[name]))]
         return rows
 
     def _by_structure(self, channels: str, visible: str) -> list[Product]:
@@ -188,84 +185,6 @@ class CatalogApi:
             else:
                 last = min(last, right if name == "id:max" else left)
         return first, last
-
-    # Rendering
-
-    def render(self, product: Product, fields: tuple[str, ...], with_variants: bool) -> bytes:
-        """The product's JSON, kept until the product changes.
-
-        `include_fields` slims the product, not its variants: slimming those is undocumented.
-        """
-        key = (fields, with_variants)
-        rendered = product.rendered.get(key)
-        if rendered is None:
-            text = json.dumps(_slim(self._product(product), fields), ensure_ascii=False)
-            if with_variants:
-                variants = ",".join(map(self._variant, product.variants))
-                text = f'{text[:-1]},"variants":[{variants}]}}'
-            rendered = product.rendered[key] = text.encode()
-        return rendered
-
-    def _level(self, product: Product) -> int:
-        if product.tracking == "none":
-            return 0
-        if product.tracking == "product":
-            return self._store.available(product)
-        return sum(self._store.available(variant) for variant in product.variants)
-
-    def _product(self, product: Product) -> dict[str, Any]:
-        return {
-            "id": product.id,
-            "name": product.name,
-            "type": "physical",
-            "sku": product.sku,
-            "description": _DESCRIPTION,
-            "weight": 1,
-            "price": 9.5,
-            "categories": [23],
-            "brand_id": 0,
-            "inventory_level": self._level(product),
-            "inventory_warning_level": 0,
-            "inventory_tracking": product.tracking,
-            "base_variant_id": product.variants[0].id if product.is_simple else None,
-            "is_visible": product.is_visible,
-            "availability": "available",
-            "date_created": "2024-05-02T09:00:00+00:00",
-            "date_modified": product.modified,
-        }
-
-    def _variant(self, variant: Variant) -> str:
-        """A template: variants are most of what is serialised, and the simulators share two cores."""
-        product = self._store.by_id[variant.product_id]
-        level = 0
-        if product.is_simple:
-            level = self._level(product)
-        elif product.tracking == "variant":
-            level = self._store.available(variant)
-        options = f'{{"id":1,"label":"{variant.option}","option_id":1,"option_display_name":"Size"}}'
-        return _VARIANT % (
-            variant.id,
-            variant.product_id,
-            json.dumps(variant.sku, ensure_ascii=False),
-            variant.id + 1_000_000 if variant.option else "null",
-            level,
-            options if variant.option else "",
-        )
-
-
-def _slim(row: dict[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
-    if not fields:
-        return row
-    unknown = sorted(set(fields) - set(row))
-    if unknown:
-        raise refuse(
-            422, f"The field(s): {', '.join(unknown)} are not valid", {"include_fields": "unknown field"}
-        )
-    return {name: value for name, value in row.items() if name in fields or name == "id"}
-
-
-def _slim_text(text: str, fields: tuple[str, ...]) -> str:
-    return json.dumps(_slim(json.loads(text), fields), ensure_ascii=False) if fields else text
 
 
 def _time(text: str) -> datetime:
