@@ -24,7 +24,7 @@ LONGEST_CURSOR = 1000
 Moment = Annotated[datetime, PlainSerializer(utc_text, return_type=str, when_used="json-unless-none")]
 """A time in an answer: ISO 8601, UTC, with a Z."""
 
-Text = Annotated[Line, Field(max_length=500)]
+Text = Line
 SiteFilter = Annotated[
     int | None,
     Field(ge=1, le=LARGEST_ID, validation_alias=AliasChoices("site", "site_id"), description="A site's id."),
