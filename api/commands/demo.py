@@ -51,8 +51,10 @@ def demo(leave: bool, data_dir: Path | None, keep: bool, **plan: int) -> None:
     with demo_folder(data_dir, keep=keep) as folder:
         click.echo("Starting PostgreSQL, Valkey, three simulated vendors and all roles...")
         with world(folder, plan) as everything:
-            right = _show(everything, began)
+            api = RestClient(everything.url, _token(everything.environment))
+            right = _show(everything, api, began)
             if not leave:
+                print_next_steps(everything.url, api.token)
                 _stay()
             # From here on a second Ctrl-C hurries the end instead of breaking it off.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -61,9 +63,8 @@ def demo(leave: bool, data_dir: Path | None, keep: bool, **plan: int) -> None:
     raise click.exceptions.Exit(ExitCode.RIGHT if right else ExitCode.FAILED)
 
 
-def _show(everything: World, began: float) -> bool:
+def _show(everything: World, api: RestClient, began: float) -> bool:
     """Add the company and the shops, sync them, check them, report; gives whether all is right."""
-    api = RestClient(everything.url, _token(everything.environment))
     simulators = everything.simulators
     shops: list[BigCommerceHandle | WooCommerceHandle] = [*simulators.bigcommerce, *simulators.woocommerce]
     company = api.add_company(company_fields(simulators.bc))
@@ -76,7 +77,6 @@ def _show(everything: World, began: float) -> bool:
         for shop in shops
     ]
     print_report(results, simulators.bc.total_calls(), time.monotonic() - began)
-    print_next_steps(everything.url, api.token)
     return all(result.right for result in results)
 
 

@@ -132,11 +132,17 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty:
         return
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for index, name in enumerate(columns):
-        numeric = all(isinstance(row[index], int | float | Decimal | None) for row in found)
+        numeric = all(_is_number(row[index]) for row in found)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in found:
         table.add_row(*(Text(shown(cell)) for cell in row))
     console().print(table)
+
+
+def _is_number(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return cell.replace(",", "").replace(".", "").isdigit()
+    return cell is None or isinstance(cell, int | float | Decimal)
 
 
 def print_list(
