@@ -44,8 +44,10 @@ def cli(debug: bool) -> None:
 
 
 def main() -> None:
-    """The entry point. SIGTERM ends a command as Ctrl-C does, so that what it started is stopped."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    """The entry point. Every polite signal ends a command as Ctrl-C does, so that what it started is stopped."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
     cli(prog_name="inventory-sync")
 
 

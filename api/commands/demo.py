@@ -46,6 +46,8 @@ SPARE_ITEMS = 1.25  # BC has items that no shop sells, so that its scan takes mo
 def demo(leave: bool, data_dir: Path | None, keep: bool, **plan: int) -> None:
     """Sync two simulated shops, check every SKU against Business Central, and stay up to be played with."""
     began = time.monotonic()
+    # Python leaves Ctrl-C ignored where a script's `&` started us, but this one is to end by it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     simulators_class()
     plan["bc_items"] = round(SPARE_ITEMS * max(plan["bigcommerce_skus"], plan["woocommerce_skus"]))
     with demo_folder(data_dir, keep=keep) as folder:

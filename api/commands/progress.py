@@ -74,7 +74,7 @@ class Bars:
         self._progress = Progress(
             SpinnerColumn(finished_text=" "),
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=24),  # fixed, or it jumps with the words behind it
             TextColumn("{task.percentage:>3.0f}%"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[words]}"),
