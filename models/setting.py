@@ -102,6 +102,9 @@ def change(key: str, value: Any) -> None:
     """Store a setting. Raises SettingError or KeyError."""
     value = checked(key, value)
     with session():
+        if value is None:  # only where the default is null: back to it, since a row can't hold SQL's null
+            Setting.delete().where(Setting.key == key).execute()
+            return
         Setting.insert(key=key, value=value).on_conflict(
             conflict_target=[Setting.key], preserve=[Setting.value, Setting.updated_at]
         ).execute()

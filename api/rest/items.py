@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from flask_openapi3 import APIBlueprint
-from pydantic import BaseModel, Field, PlainSerializer
+from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
 from api.rest import lists, routes
 from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text
@@ -19,9 +19,9 @@ Quantity = Annotated[
     Decimal,
     PlainSerializer(
         lambda value: int(value) if value == int(value) else float(value),
-        return_type=float,
         when_used="json-unless-none",
     ),
+    WithJsonSchema({"type": "number"}),
 ]
 """A BC quantity as a JSON number: 15 digits are exact, and no warehouse has more."""
 
