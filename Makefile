@@ -48,7 +48,7 @@ test: install
 	exit $$failed
 
 bench: install
-	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' --capture=no
+	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o python_functions='bench_*' --capture=no
 
 # What exists of it: the acceptance tests at full size. The long run with faults comes with a later issue.
 soak: install

@@ -49,9 +49,11 @@ def demo(leave: bool, data_dir: Path | None, keep: bool, **plan: int) -> None:
     # Python leaves Ctrl-C ignored where a script's `&` started us, but this one is to end by it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     simulators_class()
+    if not plan["bigcommerce"] + plan["woocommerce"]:
+        raise click.UsageError("--bigcommerce and --woocommerce: at least one shop is needed")
     plan["bc_items"] = round(SPARE_ITEMS * max(plan["bigcommerce_skus"], plan["woocommerce_skus"]))
     with demo_folder(data_dir, keep=keep) as folder:
-        click.echo("Starting PostgreSQL, Valkey, three simulated vendors and all roles...")
+        click.echo("Starting PostgreSQL, Valkey, the simulated vendors and all roles...")
         with world(folder, plan) as everything:
             api = RestClient(everything.url, _token(everything.environment))
             right = _show(everything, api, began)

@@ -13,7 +13,7 @@ from models.database import session
 from models.site import BIGCOMMERCE, PLATFORMS, Site
 from workers import connection_test, sites
 from workers.forms import parse
-from workers.site_forms import NewSite
+from workers.site_forms import NewSite, SiteChange
 
 FIELDS = (
     "id",
@@ -89,6 +89,31 @@ def list_sites(as_json: bool) -> None:
 def try_site(wanted: str, as_json: bool) -> None:
     """Really call the shop and its company, and say in one line what is wrong."""
     print_checks(as_json, connection_test.test_site(find_site(wanted)))
+
+
+@site.command()
+@click.argument("wanted", metavar="SITE")
+@with_database
+def activate(wanted: str) -> None:
+    """Make a shop active, which starts a full sync."""
+    changed = _set_active(wanted, active=True)
+    click.echo(
+        f"site {changed.id} ({changed.name}) is active: inventory-sync sync {changed.id} shows its sync"
+    )
+
+
+@site.command()
+@click.argument("wanted", metavar="SITE")
+@with_database
+def deactivate(wanted: str) -> None:
+    """Leave a shop alone from now on; nothing of it is deleted."""
+    changed = _set_active(wanted, active=False)
+    click.echo(f"site {changed.id} ({changed.name}) is not active any more")
+
+
+def _set_active(wanted: str, *, active: bool) -> Site:
+    change = parse(SiteChange, {"active": active})
+    return sites.change(find_site(wanted).id, change, requested_by="cli")
 
 
 def _described(one: Site) -> dict[str, Any]:

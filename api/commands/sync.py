@@ -60,7 +60,10 @@ def exit_code(runs: Any) -> int:
 
 def _request(wanted: str) -> list[Requested]:
     if wanted != "all":
-        return [request_sync(find_site(wanted).id, requested_by=REQUESTED_BY)]
+        site = find_site(wanted)
+        if not site.active:
+            raise Failure(f"SITE: {site.name} is not active: `inventory-sync site activate {site.id}`")
+        return [request_sync(site.id, requested_by=REQUESTED_BY)]
     requests = list(request_sync_all(requested_by=REQUESTED_BY))
     if not requests:
         raise Failure("no site is active: see `inventory-sync site list`")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import time
 from collections.abc import Mapping
 
@@ -51,7 +52,9 @@ def role_environment(
     base: Mapping[str, str], runtime: Runtime | None, host: str, port: int, webhook_port: int
 ) -> dict[str, str]:
     """What the roles of the Procfile need beside the environment that they inherit."""
-    environment = {**base, "HOST": host, "PORT": str(port), "WEBHOOK_PORT": str(webhook_port)}
+    # Their output is a pipe to us, but a person reads it where ours is a terminal.
+    log_format = {"LOG_FORMAT": "console"} if sys.stdout.isatty() else {}
+    environment = {**log_format, **base, "HOST": host, "PORT": str(port), "WEBHOOK_PORT": str(webhook_port)}
     if runtime is not None:
         environment["DATA_DIR"] = str(runtime.data_dir)  # the servers are found there
     return environment

@@ -114,8 +114,19 @@ def test_an_inactive_site_is_refused(run: Run, shop: Site) -> None:
     result = run("sync", "Outlet")
 
     assert result.exit_code == 1
-    assert "not active" in only_line(result)
+    assert f"site activate {shop.id}" in only_line(result)
     assert rows("SELECT id FROM rm_sync_runs") == []
+
+
+def test_making_a_site_active_starts_a_sync_and_inactive_starts_none(run: Run, shop: Site) -> None:
+    assert run("site", "deactivate", "Outlet").exit_code == 0
+    assert json_of(run("site", "list", "--json"))[0]["active"] is False
+    assert rows("SELECT id FROM rm_sync_runs") == []
+
+    assert run("site", "activate", "Outlet").exit_code == 0
+
+    assert json_of(run("site", "list", "--json"))[0]["active"] is True
+    assert len(rows("SELECT id FROM rm_sync_runs WHERE site_id = %s", (shop.id,))) == 1
 
 
 def test_a_run_that_is_not_held_is_not_released(run: Run, shop: Site) -> None:
