@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from api.commands.servers import with_database
-from api.commands.shared import json_option, print_list
+from api.commands.shared import Failure, json_option, print_list
 from models.access import SCOPES, ApiToken
 from models.database import session
 from workers import tokens
+from workers.errors import UnknownRecord
 
 COLUMNS = ("id", "name", "scope", "created_at", "last_used_at", "revoked_at")
 
@@ -46,5 +47,8 @@ def list_tokens(as_json: bool) -> None:
 @with_database
 def revoke(token_id: int) -> None:
     """End a token for good, by its id."""
-    tokens.revoke(token_id)
+    try:
+        tokens.revoke(token_id)
+    except UnknownRecord as error:
+        raise Failure(f"ID: there is no token {token_id}; see `inventory-sync token list`") from error
     click.echo(f"token {token_id} is revoked")

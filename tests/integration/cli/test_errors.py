@@ -83,7 +83,7 @@ def test_wrong_usage_is_code_2(run: Run, arguments: tuple[str, ...]) -> None:
         (("runs", "show", "7"), "RUN: there is no run 7"),
         (("release", "7"), "RUN: there is no run 7"),
         (("jobs", "retry", "7"), "JOB: there is no job 7"),
-        (("token", "revoke", "7"), "no such token"),
+        (("token", "revoke", "7"), "ID: there is no token 7"),
         (("sync", "all"), "no site is active"),
     ],
 )
