@@ -8,7 +8,7 @@ from peewee import PeeweeException
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.auth import PUBLIC, needs
-from api.errors import ProblemError, problem
+from api.errors import RETRY_AFTER_SECONDS, ProblemError, problem
 from models.database import row
 from models.migrate import pending
 from workers import redis_client
@@ -16,6 +16,10 @@ from workers import redis_client
 log = structlog.get_logger()
 
 OK = "ok"
+_NOT_READY = {
+    "database": "The database is unreachable.",
+    "migrations": "Migrations are pending: run `inventory-sync migrate`.",
+}
 
 
 def blueprint() -> Blueprint:
@@ -42,10 +46,10 @@ def readyz() -> Response:
     """
     checks = {"database": _database(), "redis": _redis()}
     checks["migrations"] = _migrations() if checks["database"] == OK else "unknown"
-    faults = [f"{name} is {checks[name]}" for name in ("database", "migrations") if checks[name] != OK]
-    if faults:
-        error = ProblemError(503, "not_ready", "; ".join(faults) + ".", headers={"Retry-After": "5"})
-        return problem(error, checks=checks)
+    for name in ("database", "migrations"):
+        if checks[name] != OK:
+            wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+            return problem(ProblemError(503, "not_ready", _NOT_READY[name], headers=wait), checks=checks)
     return jsonify(status="ready" if checks["redis"] == OK else "degraded", checks=checks)
 
 

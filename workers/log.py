@@ -19,6 +19,7 @@ from models.config import load
 from models.crypto import Secret
 
 HIDDEN = "***"
+OURS = ("models", "workers", "api")
 _SENSITIVE = re.compile(
     r"secret|token|passw|authori[sz]ation|cookie|credential|consumer_key|api_key|encryption_key|signature",
     re.IGNORECASE,
@@ -61,7 +62,10 @@ def configure(role: str, *, stream: IO[str] | None = None) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [other for other in root.handlers if not isinstance(other, _Handler)] + [handler]
-    root.setLevel(found.log_level)
+    # DEBUG is for our own modules: libraries log whole URLs, signatures and SQL parameters at that level.
+    root.setLevel(max(logging.getLevelNamesMapping()[found.log_level], logging.INFO))
+    for package in OURS:
+        logging.getLogger(package).setLevel(found.log_level)
 
 
 def redact(_: Any, __: str, event: EventDict) -> EventDict:

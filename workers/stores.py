@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from requests.utils import requote_uri
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -32,8 +33,9 @@ def woocommerce_key(url: str) -> str:
     host = (parts.host or "").rstrip(".")
     if not host:
         raise ConfigurationError("url", "has no host: give it as https://host/path")
+    path = requote_uri(parts.path or "")  # %7E and ~ are one
     port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme or "")) else f":{parts.port}"
-    return f"{WOOCOMMERCE}:{host}{port}{(parts.path or '').rstrip('/')}"
+    return f"{WOOCOMMERCE}:{host}{port}{path.rstrip('/')}"
 
 
 def claim(store_key: str, channel_ids: Sequence[int], *, site_id: int | None) -> None:

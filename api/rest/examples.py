@@ -168,7 +168,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "CompanyChange": {"client_secret": "a newer secret"},
     "CompanyAnswer": _COMPANY_ANSWER,
     "CompanyList": _page(_COMPANY_ANSWER),
-    "NewSite": {**_STORE, "access_token": "the API account's token"},
+    "NewSite": {**_STORE, "access_token": "token-of-the-API-account"},
     "SiteChange": {"safety_stock": 3, "active": True},
     "SiteAnswer": _SITE_ANSWER,
     "SiteList": _page(_SITE_ANSWER),
