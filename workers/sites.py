@@ -13,6 +13,7 @@ from models.company import Company
 from models.database import execute, row, rows, session, transaction
 from models.site import BIGCOMMERCE, DEFAULT_BIGCOMMERCE_API_URL, WOOCOMMERCE, Site
 from workers import ledger, stores
+from workers.database_errors import constraint, retried
 from workers.errors import ConfigurationError, Conflict, FieldError, InvalidFields, UnknownRecord
 from workers.forms import collect_url
 from workers.full_sync import requests
@@ -33,6 +34,7 @@ def get(site_id: int) -> Site:
     return found
 
 
+@retried
 def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -> Site:
     """Store a site; an active one starts its first full sync. Raises InvalidFields, Conflict."""
     values = form.root.given()
@@ -51,6 +53,7 @@ def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -
         return get(site_id)
 
 
+@retried
 def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str | None = None) -> Site:
     """Change what was given; false to true for `active` starts a full sync.
 
@@ -75,6 +78,7 @@ def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str
         return get(site_id)
 
 
+@retried
 def delete(site_id: int) -> None:
     """Delete a site and all that belongs to it. Raises UnknownRecord.
 
@@ -170,8 +174,7 @@ def _write(query: Any) -> int:
     try:
         return int(query.execute())
     except IntegrityError as error:
-        constraint = getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") or str(error)
-        if "company" in constraint:
+        if constraint(error) == "rm_sites_company_id_fkey":
             raise InvalidFields([FieldError("company", "there is no company with this id")]) from None
         raise Conflict("name_taken", "another site has this name", field="name") from None
 

@@ -6,11 +6,13 @@ the corrected number. Later, one more run is queued behind it, and further reque
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from models.database import execute, row, rows
 from models.sync_run import SyncRun
 from workers import ledger
+from workers.database_errors import retried
 from workers.errors import InventorySyncError
 from workers.full_sync import steps
 from workers.jobs import NewJob, Priority
@@ -47,6 +49,7 @@ class Requested:
     queued_behind: int | None = None
 
 
+@retried
 def request_sync(
     site_id: int, *, requested_by: str, request_id: str | None = None, priority: int = Priority.PERSON
 ) -> Requested:
@@ -55,13 +58,22 @@ def request_sync(
         return _request(site_id, requested_by, request_id, priority)
 
 
+@retried
 def request_sync_all(
     *, requested_by: str, request_id: str | None = None, priority: int = Priority.PERSON
 ) -> list[Requested]:
     """Ask for a full sync of every active site; the sites of a company share one read of BC."""
     with ledger.committing():
         sites = rows("SELECT id FROM rm_sites WHERE active ORDER BY id")
-        return [_request(site_id, requested_by, request_id, priority) for (site_id,) in sites]
+        # All sites first, then their refreshes: a request for one site takes its locks in the same order.
+        for (site_id,) in sites:
+            _lock_site(site_id)
+        asked = []
+        for (site_id,) in sites:
+            # One that was paused or deleted since it was listed must not stop the others.
+            with contextlib.suppress(InactiveSite, UnknownSite):
+                asked.append(_request(site_id, requested_by, request_id, priority))
+        return asked
 
 
 def _request(site_id: int, requested_by: str, request_id: str | None, priority: int) -> Requested:
@@ -71,7 +83,7 @@ def _request(site_id: int, requested_by: str, request_id: str | None, priority: 
     active, company_id = site
     if not active:
         raise InactiveSite(f"site {site_id} is not active")
-    execute("SELECT pg_advisory_xact_lock(%s, %s)", (REQUEST_LOCK, site_id))
+    _lock_site(site_id)
     # The refresh first: whoever begins to read it takes this lock before it makes the runs `running`.
     execute(
         "SELECT FROM rm_stock_refreshes WHERE company_id = %s AND status = 'waiting' FOR UPDATE",
@@ -93,6 +105,10 @@ def _request(site_id: int, requested_by: str, request_id: str | None, priority: 
             return Requested(site_id, run_id, job_id, status, joined=True)
     ahead = open_runs[0][0] if open_runs else None
     return _new_run(site_id, company_id, requested_by, request_id, priority, ahead)
+
+
+def _lock_site(site_id: int) -> None:
+    execute("SELECT pg_advisory_xact_lock(%s, %s)", (REQUEST_LOCK, site_id))
 
 
 def _new_run(
@@ -136,6 +152,7 @@ def _hurry(run_id: int, priority: int) -> None:
     )
 
 
+@retried
 def cancel_run(run_id: int, *, requested_by: str) -> SyncRun:
     """Stop a run: what is pending is not done, what a worker holds ends by itself.
 

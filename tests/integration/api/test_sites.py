@@ -100,6 +100,14 @@ def test_a_site_that_is_refused_leaves_nothing_behind(admin: Caller, owner: Comp
     assert rows("SELECT count(*) FROM rm_queue") == [(0,)]
 
 
+def test_a_name_that_is_taken_is_told_as_such_whatever_it_is(admin: Caller, owner: Company) -> None:
+    name = "rm_sites_company_id_fkey company"
+    first = bigcommerce(owner.id, name=name, active=False)
+    assert admin.post("sites", first).status_code == 201
+
+    assert refused(admin.post("sites", {**first, "store_hash": "other"}), 409, "name_taken")
+
+
 ANY_SITE = [
     ("name", "7", "must not be a number, and not `all`: commands would mistake it"),
     ("name", "All", "must not be a number, and not `all`: commands would mistake it"),

@@ -1,0 +1,53 @@
+"""What PostgreSQL itself said: which constraint it was, and whether it was a deadlock, which is tried again."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import psycopg2
+import structlog
+from peewee import OperationalError, PeeweeException
+from psycopg2.errors import DeadlockDetected
+
+from models.database import db
+
+P = ParamSpec("P")
+T = TypeVar("T")
+log = structlog.get_logger()
+
+MOST_TRIES = 4  # each waits a second (PostgreSQL's deadlock_timeout) before it is told
+
+
+def retried(function: Callable[P, T]) -> Callable[P, T]:
+    """Call a function that is one whole transaction again where it was a deadlock's victim.
+
+    PostgreSQL has undone all of it and let somebody else go first. Inside somebody's transaction nothing is
+    tried again: the locks of that one would stay, so the error goes to its owner.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
+        for left in range(MOST_TRIES - 1, -1, -1):
+            try:
+                return function(*args, **kwargs)
+            except OperationalError as error:
+                if not left or not _is_deadlock(error) or db.in_transaction():
+                    raise
+                log.warning("a deadlock's victim: tried again", action="deadlock", what=function.__name__)
+        raise AssertionError("unreachable")
+
+    return wrapper
+
+
+def constraint(error: PeeweeException) -> str:
+    """The name of the constraint that was violated; never the message, which quotes values."""
+    said = error.__context__
+    return (said.diag.constraint_name or "") if isinstance(said, psycopg2.Error) else ""
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    return isinstance(
+        error.__context__, DeadlockDetected
+    )  # peewee raises its own error while handling this one
