@@ -48,7 +48,7 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
         "SECRET_KEY": SECRET_KEY,
         "ENCRYPTION_KEYS": ENCRYPTION_KEY,
         "ALLOW_PRIVATE_ADDRESSES": "true",
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": os.environ.get("TEST_LOG_LEVEL", "WARNING"),
         "PYTHONPATH": str(Path(__file__).parent.parent),
     }
     for name, value in values.items():

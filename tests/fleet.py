@@ -15,6 +15,7 @@ from typing import Self
 
 ROOT = Path(__file__).parent.parent
 THREADS = 4
+LOG_SHOWN = int(os.environ.get("TEST_LOG_SHOWN", "8000"))  # characters of the processes' log
 
 _WORKER = ("-m", "dramatiq", "workers.main", "--processes", "1", "--skip-logging")
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -48,7 +49,7 @@ class Fleet:
             self.signal(role, signal.SIGTERM)
         for role in list(self.processes):
             self._reap(role, seconds=10)
-        sys.stdout.write(self.log()[-8000:])  # pytest shows it where the test failed
+        sys.stdout.write(self.log()[-LOG_SHOWN:])  # pytest shows it where the test failed
         self._log.close()
 
     def start(self, role: str) -> None:

@@ -26,6 +26,7 @@ from workers.leases import heartbeat
 log = structlog.get_logger()
 
 RATE_LIMIT_SECONDS = 5.0  # where a vendor answers 429 without a header
+PROGRESS_SECONDS = 0.5  # before a job that got further goes on; the breaker slows what keeps failing
 END_TRIES = 5  # PostgreSQL may be restarting just when a job ends; after that its lease lapses
 END_PAUSE_SECONDS = 1.0
 
@@ -68,8 +69,8 @@ def _work_on(kind: Kind, claim: Claim) -> None:
     except Exception as caught:  # every end is decided in one place
         error = caught
         if scope:
-            _tell_breaker(scope, error)
-        _end(lambda: _end_badly(claim, error, work.calls))
+            _tell_breaker(scope, error, answered=work.progressed)
+        _end(lambda: _end_badly(work, error))
         return
     if scope and work.calls:
         breaker.succeeded(scope)
@@ -86,35 +87,37 @@ def _scope(claim: Claim) -> str | None:
     return None
 
 
-def _tell_breaker(scope: str, error: Exception) -> None:
-    if isinstance(error, RemoteError):
-        if error.permanent or isinstance(error, RateLimited):
-            breaker.succeeded(scope)
-        else:
-            breaker.failed(scope)
+def _tell_breaker(scope: str, error: Exception, *, answered: bool) -> None:
+    """A refusal shows that the vendor is alive; so does a call of this job that was answered before."""
+    if not isinstance(error, RemoteError):
+        return
+    if answered or error.permanent or isinstance(error, RateLimited):
+        breaker.succeeded(scope)
+    if not (error.permanent or isinstance(error, RateLimited)):
+        breaker.failed(scope)
 
 
-def _end_badly(claim: Claim, error: Exception, calls: int) -> None:
+def _end_badly(work: Work, error: Exception) -> None:
+    claim, calls = work.claim, work.calls
     match error:
         case LeaseLost():
             raise error
         case MustWait():
-            ledger.defer(claim, error.seconds, error=str(error), calls=calls, costs_attempt=False)
+            _wait(claim, error, error.seconds, calls)
         case RateLimited():
-            wait = error.retry_after or RATE_LIMIT_SECONDS
-            ledger.defer(claim, wait, error=str(error), calls=calls, costs_attempt=False)
+            _wait(claim, error, error.retry_after or RATE_LIMIT_SECONDS, calls)
         case ConfigurationError() | PermanentFailure() | UndecryptableError():
             _fail(claim, str(error), calls)
         case RemoteError() if error.permanent:
             _fail(claim, str(error), calls)
         case RemoteError():
-            _again(claim, str(error), calls, at_least=error.retry_after or 0.0)
+            _again(work, str(error), at_least=error.retry_after or 0.0)
         case InventorySyncError():
-            _again(claim, str(error), calls)
+            _again(work, str(error))
         case _:
             if not isinstance(error, DatabaseUnavailable):
                 log.exception("a job met a fault of ours", action=claim.kind)
-            _again(claim, f"{type(error).__name__}: {error}".splitlines()[0][:500], calls)
+            _again(work, f"{type(error).__name__}: {error}".splitlines()[0][:500])
 
 
 def _fail(claim: Claim, error: str, calls: int) -> None:
@@ -122,13 +125,20 @@ def _fail(claim: Claim, error: str, calls: int) -> None:
     ledger.fail(claim, error, calls=calls)
 
 
-def _again(claim: Claim, error: str, calls: int, *, at_least: float = 0.0) -> None:
-    if claim.last_attempt:
-        _fail(claim, error, calls)
+def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:
+    log.debug("job waits", action=claim.kind, reason=str(reason), seconds=round(seconds, 3), calls=calls)
+    ledger.defer(claim, seconds, error=str(reason), calls=calls, costs_attempt=False)
+
+
+def _again(work: Work, error: str, *, at_least: float = 0.0) -> None:
+    claim = work.claim
+    if claim.last_attempt and not work.progressed:
+        _fail(claim, error, work.calls)
         return
-    wait = max(ledger.backoff_seconds(claim.attempts), at_least)
+    backoff = PROGRESS_SECONDS if work.progressed else ledger.backoff_seconds(claim.attempts)
+    wait = max(backoff, at_least)
     log.info("job will be tried again", action=claim.kind, error=error, attempts=claim.attempts, seconds=wait)
-    ledger.defer(claim, wait, error=error, calls=calls, costs_attempt=True)
+    ledger.defer(claim, wait, error=error, calls=work.calls, costs_attempt=not work.progressed)
 
 
 def _end(end: Callable[[], None]) -> bool:

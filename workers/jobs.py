@@ -85,10 +85,15 @@ class Done:
 
 @dataclass(slots=True)
 class Work:
-    """What a handler is given: its claim, and a place to count vendor calls even when it fails."""
+    """What a handler is given: its claim, and what it tells of itself even when it fails.
+
+    calls: vendor calls made. progressed: some of the work is done for good, so that the next attempt has less
+    to do: a failure after progress costs no attempt, or a long job would fail by its length alone.
+    """
 
     claim: Claim
     calls: int = 0
+    progressed: bool = False
 
 
 Handler = Callable[[Work], Done]

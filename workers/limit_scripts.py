@@ -103,6 +103,7 @@ return 0
 )
 
 # A 429 that names no time: twice as long each time, once per pause however many calls were under way.
+# As long again without one, and the count begins anew: odd 429s through a night must not add up to a minute each.
 PAUSE = """
 local pause, strikes = unpack(KEYS)
 local wait, first, most = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -111,7 +112,7 @@ if wait < 0 then
   if left > 0 then return left end
   local count = redis.call('INCR', strikes)
   wait = math.min(first * 2 ^ (count - 1), most)
-  redis.call('PEXPIRE', strikes, wait * 2 + most)
+  redis.call('PEXPIRE', strikes, wait * 2)
 end
 if wait > left then redis.call('SET', pause, 1, 'PX', math.max(1, math.floor(wait))) end
 return math.floor(math.max(wait, left))

@@ -20,7 +20,7 @@ def test_a_shop_never_shows_less_than_nothing(quantity: Decimal, safety_stock: i
 
 @given(quantities, safety)
 def test_a_shop_never_sells_what_is_not_there_or_kept_back(quantity: Decimal, safety_stock: int) -> None:
-    assert wanted(quantity, safety_stock) <= max(quantity - safety_stock, 0)
+    assert wanted(quantity, safety_stock) <= max(quantity - safety_stock, Decimal(0))
 
 
 @given(quantities, safety)

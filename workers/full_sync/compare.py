@@ -89,14 +89,23 @@ _DIFFERING = """
     site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL
     AND (shown IS DISTINCT FROM wanted OR unsure)
 """
-_PLAN = f"""
-    WITH numbered AS (
-        SELECT id, wanted, shown,
-               (row_number() OVER (ORDER BY variant_id > 0, product_id, variant_id) - 1) / %(size)s AS chunk
+# The variations of one product go into one chunk: WooCommerce writes them in one call, which a border would split.
+_CHUNKED = f"""
+    numbered AS (
+        SELECT id, wanted, shown, product_id, variant_id > 0 AS is_variant,
+               row_number() OVER (ORDER BY variant_id > 0, product_id, variant_id) - 1 AS place
         FROM rm_items WHERE {_DIFFERING}
-    )
+    ), bordered AS (
+        SELECT *, CASE WHEN is_variant THEN min(place) OVER (PARTITION BY is_variant, product_id) ELSE place END
+                  / %(size)s AS border
+        FROM numbered
+    ), chunked AS (SELECT *, dense_rank() OVER (ORDER BY border) AS chunk FROM bordered)
+"""
+_COUNT = f"WITH {_CHUNKED} SELECT count(*), coalesce(max(chunk), 0) FROM chunked"
+_PLAN = f"""
+    WITH {_CHUNKED}
     INSERT INTO rm_pushes (job_id, item_id, run_id, wanted, shown_before)
-    SELECT (%(jobs)s::bigint[])[chunk + 1], id, %(run)s, wanted, shown FROM numbered
+    SELECT (%(jobs)s::bigint[])[chunk], id, %(run)s, wanted, shown FROM chunked
 """
 
 
@@ -151,9 +160,9 @@ def _plan(run: SyncRun, site: Site) -> int:
     """Insert the push jobs and their rows, in the caller's transaction; gives how many rows."""
     size = PUSH_ROWS[site.platform]
     parameters: dict[str, Any] = {"site": site.id, "run": run.id, "size": size}
-    found = row(f"SELECT count(*) FROM rm_items WHERE {_DIFFERING}", parameters)
+    found = row(_COUNT, parameters)
     assert found is not None
-    number = int(found[0])
+    number, chunks = found
     jobs = [
         NewJob(
             kind="stock.push",
@@ -165,12 +174,12 @@ def _plan(run: SyncRun, site: Site) -> int:
             unique_key=f"run:{run.id}:push:{chunk}",
             request_id=run.request_id,
         )
-        for chunk in range(-(-number // size))
+        for chunk in range(chunks)
     ]
     parameters["jobs"] = ledger.insert(jobs)
     if jobs:
         execute(_PLAN, parameters)
-    return number
+    return int(number)
 
 
 def _ask_for_new_keys(work: Work, site: Site, refresh: StockRefresh) -> None:

@@ -17,7 +17,7 @@ from workers import clock, leases
 from workers.clients.shop import ItemRef, ShopClient, StockWrite, Tracking, Verdict, WriteResult
 from workers.connections import site_client
 from workers.errors import InventorySyncError, MustWait, PartialWrite, PermanentFailure, RemoteError
-from workers.jobs import Claim, Done, Work
+from workers.jobs import Done, Work
 from workers.observations import batched
 from workers.quantity import WANTED_SQL
 
@@ -49,7 +49,7 @@ def push(work: Work) -> Done:
         _take_newer_stock(claim.id, site)
         _drop_needless(claim.id)
     with site_client(site, work) as client:
-        _Pusher(claim, site, client).run()
+        _Pusher(work, site, client).run()
     return Done()
 
 
@@ -70,8 +70,9 @@ def on_failed(job_id: int, error: str) -> None:
 class _Pusher:
     """One attempt at a push job."""
 
-    def __init__(self, claim: Claim, site: Site, client: ShopClient) -> None:
-        self._claim = claim
+    def __init__(self, work: Work, site: Site, client: ShopClient) -> None:
+        self._work = work
+        self._claim = work.claim
         self._site = site
         self._client = client
         self._ids: dict[ItemRef, int] = {}
@@ -86,12 +87,23 @@ class _Pusher:
         sure = [found for found in undecided if not found.unsure]
         self._ids = {found.ref: found.item_id for found in sure}
         for batch in self._client.batches([found.write for found in sure]):
+            self._let_urgent_writes_pass()
             self._write(batch)
         settling = [found.settles_in for found in self._load() if found.unsure]
         if settling:
             raise MustWait(
                 max(max(settling), 0.0) + SETTLE_MARGIN_SECONDS, "writes of unknown outcome settle"
             )
+
+    def _let_urgent_writes_pass(self) -> None:
+        """A sale must not wait for a whole chunk of the night's sync: the store goes to whoever is more urgent."""
+        waiting = row(
+            "SELECT 1 FROM rm_queue WHERE store_key = %s AND status = 'pending' AND priority < %s"
+            " AND available_at <= now() LIMIT 1",
+            (self._claim.store_key, self._claim.priority),
+        )
+        if waiting:
+            raise MustWait(0.0, "a more urgent write to this store waits")
 
     def _load(self) -> list[_Row]:
         found = rows(
@@ -155,6 +167,7 @@ class _Pusher:
 
     def _record(self, results: Iterable[WriteResult]) -> None:
         for batch in batched(results):
+            self._work.progressed = True
             with transaction():
                 _accept(
                     self._claim.id, [_accepted(self._ids, result) for result in batch if _is_accepted(result)]

@@ -182,6 +182,15 @@ def test_429s_that_name_no_time_wait_longer_each_time_but_count_once_a_pause(val
     assert lengths == [2, 4, 8, 16, 32, 60, 60]
 
 
+def test_after_as_long_without_a_429_the_next_one_is_a_first_one_again(valkey: redis.Redis) -> None:
+    limits.pause("test", None)
+    assert 3_000 < valkey.pttl("inventory-sync:limit:{test}:strikes") <= 4_000
+
+    valkey.delete("inventory-sync:limit:{test}:pause", "inventory-sync:limit:{test}:strikes")
+
+    assert limits.pause("test", None) == 2
+
+
 def test_a_503_stops_the_fleet_only_where_it_says_for_how_long() -> None:
     gate = slots()
     gate.learn(503, {})
