@@ -18,6 +18,9 @@ class Item(Table):
     variant_id: 0 = the product itself.
     sku: raw, as the shop has it; sku_full_key: trimmed and upper-cased; sku_key: cut to a BC number.
     shown: on hand in the shop as last observed or as last accepted; observed_at: when that read began.
+    agreed: the wanted quantity that the shop was last sent, or last seen to show; null = never for this SKU.
+    drift_since: since when the shop shows less than it should though nothing changed in BC: it has sold, most
+    likely, and only a full sync may raise it.
     wanted: floor(bc_quantity - safety_stock), at least 0; its inputs stand beside it. Null = BC is unknown.
     shown_before, sent, sent_at, sent_by_job: the last write. unsure: its outcome is not known yet.
     """
@@ -44,6 +47,8 @@ class Item(Table):
     sent_at: datetime | None = time_field(null=True)
     sent_by_job = BigIntegerField(null=True)
     unsure = BooleanField(default=False)
+    agreed = BigIntegerField(null=True)
+    drift_since: datetime | None = time_field(null=True)
     failure = TextField(null=True)
     deactivated_at: datetime | None = time_field(null=True)
     created_at: datetime = now_field()

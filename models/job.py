@@ -34,6 +34,7 @@ class Job(Table):
 
     priority: lower goes first. step: the step of the run that it belongs to. store_key: set where it needs
     the store's write lease. unique_key: at most one job ever has it (the next step of a run).
+    fold_key: at most one pending job has it; what comes meanwhile folds into that one (`folded` counts).
     lease_token: who holds it; every change by the holder compares it. deadline_at: renewals end there.
     """
 
@@ -50,6 +51,8 @@ class Job(Table):
     step = TextField(null=True)
     store_key = TextField(null=True)
     unique_key = TextField(null=True)
+    fold_key = TextField(null=True)
+    folded = IntegerField(default=0)
     attempts = IntegerField(default=0)
     max_attempts = IntegerField(default=8)
     available_at: datetime = now_field()

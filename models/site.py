@@ -23,6 +23,8 @@ class Site(Table):
 
     store_key: what the write lease is held on: `bigcommerce:{store_hash}` or `woocommerce:{normalised url}`.
     details: what its client found out once (ShopFacts.details): location, flat variations, ...
+    webhook_secret_previous: accepted beside the new one until webhook_secret_previous_until.
+    webhooks: what the last look at the shop's registrations found (workers/webhooks/registration.py).
     """
 
     id = AutoField()
@@ -39,7 +41,11 @@ class Site(Table):
     consumer_secret = SecretField(null=True)
     webhook_secret = SecretField(null=True)
     webhook_header_value = SecretField(null=True)
+    webhook_secret_previous = SecretField(null=True)
+    webhook_secret_previous_until: datetime | None = time_field(null=True)
     webhook_proofs: list[str] = json_field(default=list)
+    webhooks: dict[str, Any] = json_field(default=dict)
+    webhooks_checked_at: datetime | None = time_field(null=True)
     safety_stock = BigIntegerField(default=0)
     location_codes: list[str] = json_field(default=list)
     channel_ids: list[int] = json_field(default=list)

@@ -48,6 +48,8 @@ _FLYING = (
 _SETTLED_DOUBT = (
     "rm_items.unsure AND excluded.observed_at >= rm_items.sent_at + make_interval(secs => %(settle)s)"
 )
+# Another SKU, another holder of the stock, or back from the dead: what was agreed before says nothing now.
+_SAME = "rm_items.active AND (rm_items.sku_key, rm_items.tracking) = (excluded.sku_key, excluded.tracking)"
 _RECORD_SHOP = f"""
     WITH new AS (
         SELECT * FROM jsonb_to_recordset(%(rows)s) AS r (
@@ -66,6 +68,7 @@ _RECORD_SHOP = f"""
             sku = excluded.sku, sku_full_key = excluded.sku_full_key, sku_key = excluded.sku_key,
             name = excluded.name, tracking = excluded.tracking, active = true, deactivated_at = NULL,
             shown = CASE WHEN {_FLYING} THEN rm_items.shown ELSE excluded.shown END,
+            agreed = CASE WHEN {_SAME} THEN rm_items.agreed END,
             unsure = rm_items.unsure AND NOT ({_SETTLED_DOUBT}),
             observed_at = excluded.observed_at, updated_at = now()
         WHERE rm_items.observed_at < excluded.observed_at

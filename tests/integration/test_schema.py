@@ -19,12 +19,12 @@ from models.setting import Setting
 from models.site import Site
 from models.stock import Stock, StockRefresh
 from models.sync_run import Push, SyncPage, SyncRun
-from models.webhook_log import WebhookLog
+from models.webhook_log import WebhookLog, WebhookRejections
 from tests.servers import Servers
 
 MODELS = (
     ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
-    Schedule, ScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog,
+    Schedule, ScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog, WebhookRejections,
 )  # fmt: skip
 FAILED_WEBHOOKS = """SELECT id, site_id, event_type, error_message, received_at, attempts FROM rm_webhook_log WHERE status = 'failed' ORDER BY received_at DESC LIMIT 100;"""  # noqa: E501 - as operators type it
 

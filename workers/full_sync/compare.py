@@ -1,4 +1,4 @@
-"""Step 4: hold what the shop shows against what BC has, and plan the writes. One SQL statement a 500 rows.
+"""Step 4: decide what every row should show (workers/decisions.py), and plan the writes of what differs.
 
 Compares with what the shop SHOWS, not with what was once sent. Uses only stock read since this run's refresh
 began: older is unknown, and unknown is never 0.
@@ -7,83 +7,24 @@ began: older is unknown, and unknown is never 0.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import Any
 
-from models.database import execute, row, rows, session, transaction
+from models.database import execute, row, rows, session
 from models.site import BIGCOMMERCE, Site
 from models.stock import StockRefresh
 from models.sync_run import SyncRun
 from workers import clock, ledger
 from workers.connections import company_client
+from workers.decisions import decide
 from workers.full_sync import steps
 from workers.full_sync.context import load
 from workers.full_sync.refresh import CHAINS
 from workers.jobs import Done, NewJob, Work
-from workers.observations import BATCH_ROWS, record_stock
-from workers.quantity import WANTED_SQL
+from workers.observations import record_stock
 
-NOT_READ = "stock_not_read"
 PUSH_ROWS = {"bigcommerce": 2000, "woocommerce": 500}
 """Rows of a push job: one call at BigCommerce; at WooCommerce five calls or more, since the store's lease is
 worth holding for a while."""
-
-# The reasons stand in the order in which a person would fix them: first the SKU, then the shop, then BC.
-_WANTED = WANTED_SQL.format(quantity="quantity", safety_stock="%(safety)s")
-_CLASSIFY = f"""
-    WITH batch AS (
-        SELECT * FROM rm_items WHERE site_id = %(site)s AND active AND id > %(after)s
-        ORDER BY id LIMIT %(most)s
-    ), judged AS (
-        SELECT b.id, s.quantity, s.read_started_at,
-            CASE
-                WHEN b.sku_key = '' AND trim(b.sku) <> '' THEN 'invalid'
-                WHEN b.sku_key = '' THEN 'empty'
-                WHEN b.variant_id <> 0 AND EXISTS (
-                    SELECT FROM rm_items p WHERE p.site_id = b.site_id AND p.product_id = b.product_id
-                      AND p.variant_id = 0 AND p.active AND p.sku_full_key = b.sku_full_key)
-                    THEN 'inherits_sku'
-                WHEN b.tracking = 'parent' THEN 'tracked_by_product'
-                WHEN b.tracking = 'none' THEN 'untracked'
-                WHEN EXISTS (
-                    SELECT FROM rm_sites o JOIN rm_items x ON x.site_id = o.id
-                    WHERE o.store_key = %(store)s AND o.id <> b.site_id AND o.active
-                      AND x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active)
-                    THEN 'contested'
-                WHEN EXISTS (
-                    SELECT FROM rm_items t WHERE t.site_id = b.site_id AND t.sku_key = b.sku_key AND t.active
-                      AND t.sku_full_key <> b.sku_full_key) OR s.numbers > 1 THEN 'ambiguous'
-                WHEN s.numbers = 0 AND %(partial)s THEN '{NOT_READ}'
-                WHEN s.numbers = 0 THEN 'unknown'
-                WHEN s.type <> 'Inventory' THEN 'not_inventory'
-            END AS reason
-        FROM batch b CROSS JOIN LATERAL (
-            SELECT count(*) AS numbers, max(quantity) AS quantity, max(type) AS type,
-                   max(read_started_at) AS read_started_at
-            FROM rm_stock WHERE company_id = %(company)s AND key = b.sku_key AND b.sku_key <> ''
-              AND read_started_at >= %(since)s
-        ) s
-    ), decided AS (
-        SELECT id, reason, read_started_at,
-            CASE WHEN reason IS NULL THEN quantity END AS quantity,
-            CASE WHEN reason IS NULL THEN {_WANTED} END AS wanted,
-            CASE WHEN reason IS NULL THEN %(safety)s END AS safety
-        FROM judged
-    ), written AS (
-        UPDATE rm_items i SET wanted = d.wanted, bc_quantity = d.quantity, safety_stock = d.safety,
-            skip_reason = d.reason, stock_read_at = coalesce(d.read_started_at, i.stock_read_at),
-            updated_at = now()
-        FROM decided d
-        WHERE i.id = d.id AND d.reason IS DISTINCT FROM '{NOT_READ}'
-          AND (i.stock_read_at IS NULL OR d.read_started_at IS NULL OR i.stock_read_at <= d.read_started_at)
-          AND (i.wanted, i.bc_quantity, i.safety_stock, i.skip_reason)
-              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason)
-        RETURNING i.id
-    )
-    SELECT d.reason, count(*), max(d.id),
-           count(*) FILTER (WHERE b.shown IS NOT DISTINCT FROM d.wanted AND NOT b.unsure)
-    FROM decided d JOIN batch b USING (id) GROUP BY d.reason
-"""
 
 _DIFFERING = """
     site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL
@@ -116,7 +57,9 @@ def compare(work: Work) -> Done:
         refresh = StockRefresh.get_by_id(run.refresh_id)  # `advance` opens this step only after it
     if refresh.mode == CHAINS:
         _ask_for_new_keys(work, site, refresh)
-    skipped, unchanged = _classify(site, refresh)
+    skipped, unchanged = decide(
+        site, since=refresh.read_started_at, stock_is_partial=refresh.status == "failed"
+    )
 
     def record() -> None:
         to_push = _plan(run, site)
@@ -127,33 +70,6 @@ def compare(work: Work) -> Done:
         )
 
     return Done(result={"skipped": skipped, "unchanged": unchanged}, record=record)
-
-
-def _classify(site: Site, refresh: StockRefresh) -> tuple[dict[str, int], int]:
-    """How many rows are skipped for which reason, and how many show what they should."""
-    skipped: Counter[str] = Counter()
-    unchanged = 0
-    parameters: dict[str, Any] = {
-        "site": site.id,
-        "company": site.company_id,
-        "store": site.store_key,
-        "since": refresh.read_started_at,
-        "safety": site.safety_stock,
-        "partial": refresh.status == "failed",
-        "most": BATCH_ROWS,
-        "after": 0,
-    }
-    while True:
-        with transaction():
-            found = rows(_CLASSIFY, parameters)
-        if not found:
-            return dict(skipped), unchanged
-        for reason, number, _, right in found:
-            if reason is None:
-                unchanged += right
-            else:
-                skipped[reason] += number
-        parameters["after"] = max(last for _, _, last, _ in found)
 
 
 def _plan(run: SyncRun, site: Site) -> int:

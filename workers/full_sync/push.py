@@ -275,7 +275,8 @@ def _accept(job_id: int, results: Sequence[dict[str, Any]]) -> None:
             UPDATE rm_pushes p SET outcome = 'pushed', reason = NULL, message = NULL, decided_at = now()
             FROM accepted a WHERE p.job_id = %s AND p.item_id = a.item_id
         )
-        UPDATE rm_items i SET shown = coalesce(a.shown, i.sent), unsure = false, failure = NULL,
+        UPDATE rm_items i SET shown = coalesce(a.shown, i.sent), agreed = i.sent, drift_since = NULL,
+            unsure = false, failure = NULL,
             observed_at = greatest(i.observed_at, i.sent_at), updated_at = now()
         FROM accepted a WHERE i.id = a.item_id
         """,
@@ -309,7 +310,8 @@ def _settle_rows(job_id: int, shown: Sequence[tuple[int, int]], read_started_at:
                 decided_at = CASE WHEN r.shown = i.wanted THEN now() END
             FROM read r JOIN rm_items i ON i.id = r.item_id WHERE p.job_id = %s AND p.item_id = r.item_id
         )
-        UPDATE rm_items i SET shown = r.shown, unsure = false, observed_at = %s, updated_at = now()
+        UPDATE rm_items i SET shown = r.shown, unsure = false, observed_at = %s, updated_at = now(),
+            agreed = CASE WHEN r.shown = i.wanted THEN i.wanted ELSE i.agreed END
         FROM read r WHERE i.id = r.item_id AND i.observed_at < %s
         """,
         (

@@ -1,0 +1,118 @@
+"""What each row of a shop should show, and why some are left alone. One SQL statement a 500 rows.
+
+Compares with what the shop SHOWS, not with what was once sent. Uses only stock read since a given moment:
+older is unknown, and unknown is never 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from models.database import rows, transaction
+from models.site import Site
+from workers.observations import BATCH_ROWS
+from workers.quantity import WANTED_SQL
+
+NOT_READ = "stock_not_read"
+
+# The reasons stand in the order in which a person would fix them: first the SKU, then the shop, then BC.
+_WANTED = WANTED_SQL.format(quantity="quantity", safety_stock="%(safety)s")
+_DECIDE = f"""
+    WITH batch AS (
+        SELECT * FROM rm_items WHERE site_id = %(site)s AND active AND id > %(after)s {{scope}}
+        ORDER BY id LIMIT %(most)s
+    ), judged AS (
+        SELECT b.id, b.shown, b.unsure, b.agreed, b.drift_since, s.quantity, s.read_started_at,
+            CASE
+                WHEN b.sku_key = '' AND trim(b.sku) <> '' THEN 'invalid'
+                WHEN b.sku_key = '' THEN 'empty'
+                WHEN b.variant_id <> 0 AND EXISTS (
+                    SELECT FROM rm_items p WHERE p.site_id = b.site_id AND p.product_id = b.product_id
+                      AND p.variant_id = 0 AND p.active AND p.sku_full_key = b.sku_full_key)
+                    THEN 'inherits_sku'
+                WHEN b.tracking = 'parent' THEN 'tracked_by_product'
+                WHEN b.tracking = 'none' THEN 'untracked'
+                WHEN EXISTS (
+                    SELECT FROM rm_sites o JOIN rm_items x ON x.site_id = o.id
+                    WHERE o.store_key = %(store)s AND o.id <> b.site_id AND o.active
+                      AND x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active)
+                    THEN 'contested'
+                WHEN EXISTS (
+                    SELECT FROM rm_items t WHERE t.site_id = b.site_id AND t.sku_key = b.sku_key AND t.active
+                      AND t.sku_full_key <> b.sku_full_key) OR s.numbers > 1 THEN 'ambiguous'
+                WHEN s.numbers = 0 AND %(partial)s THEN '{NOT_READ}'
+                WHEN s.numbers = 0 THEN 'unknown'
+                WHEN s.type <> 'Inventory' THEN 'not_inventory'
+            END AS reason
+        FROM batch b CROSS JOIN LATERAL (
+            SELECT count(*) AS numbers, max(quantity) AS quantity, max(type) AS type,
+                   max(read_started_at) AS read_started_at
+            FROM rm_stock WHERE company_id = %(company)s AND key = b.sku_key AND b.sku_key <> ''
+              AND read_started_at >= %(since)s
+        ) s
+    ), wished AS (
+        SELECT id, shown, unsure, agreed, drift_since, reason, read_started_at,
+            CASE WHEN reason IS NULL THEN quantity END AS quantity,
+            CASE WHEN reason IS NULL THEN {_WANTED} END AS wanted,
+            CASE WHEN reason IS NULL THEN %(safety)s END AS safety
+        FROM judged
+    ), decided AS (
+        SELECT id, shown, unsure, reason, read_started_at, quantity, wanted, safety,
+            CASE WHEN shown = wanted AND NOT unsure THEN wanted ELSE agreed END AS agreed,
+            CASE WHEN shown < wanted AND agreed = wanted AND NOT unsure THEN coalesce(drift_since, now()) END
+                AS drift_since
+        FROM wished
+    ), written AS (
+        UPDATE rm_items i SET wanted = d.wanted, bc_quantity = d.quantity, safety_stock = d.safety,
+            skip_reason = d.reason, agreed = d.agreed, drift_since = d.drift_since,
+            stock_read_at = coalesce(d.read_started_at, i.stock_read_at), updated_at = now()
+        FROM decided d
+        WHERE i.id = d.id AND d.reason IS DISTINCT FROM '{NOT_READ}'
+          AND (i.stock_read_at IS NULL OR d.read_started_at IS NULL OR i.stock_read_at <= d.read_started_at)
+          AND (i.wanted, i.bc_quantity, i.safety_stock, i.skip_reason, i.agreed, i.drift_since)
+              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, d.agreed, d.drift_since)
+        RETURNING i.id
+    )
+    SELECT reason, count(*), max(id), count(*) FILTER (WHERE shown IS NOT DISTINCT FROM wanted AND NOT unsure)
+    FROM decided GROUP BY reason
+"""
+_DECIDE_ALL = _DECIDE.format(scope="")
+_DECIDE_SOME = _DECIDE.format(scope="AND id = ANY (%(ids)s)")
+
+
+def decide(
+    site: Site, *, since: datetime | None, stock_is_partial: bool, item_ids: Sequence[int] | None = None
+) -> tuple[dict[str, int], int]:
+    """Decide the active rows of a site; gives how many are skipped for which reason, and how many are right.
+
+    since: stock that was read earlier is not known. stock_is_partial: a key that was not read then is
+    `stock_not_read` and stays as it was; else it is `unknown`. item_ids: only these rows; None = all.
+    """
+    skipped: Counter[str] = Counter()
+    unchanged = 0
+    parameters: dict[str, Any] = {
+        "site": site.id,
+        "company": site.company_id,
+        "store": site.store_key,
+        "since": since,
+        "safety": site.safety_stock,
+        "partial": stock_is_partial,
+        "ids": None if item_ids is None else list(item_ids),
+        "most": BATCH_ROWS,
+        "after": 0,
+    }
+    statement = _DECIDE_ALL if item_ids is None else _DECIDE_SOME
+    while True:
+        with transaction():
+            found = rows(statement, parameters)
+        if not found:
+            return dict(skipped), unchanged
+        for reason, number, _, right in found:
+            if reason is None:
+                unchanged += right
+            else:
+                skipped[reason] += number
+        parameters["after"] = max(last for _, _, last, _ in found)
