@@ -26,6 +26,8 @@ PUSH_ROWS = {"bigcommerce": 2000, "woocommerce": 500}
 """Rows of a push job: one call at BigCommerce; at WooCommerce five calls or more, since the store's lease is
 worth holding for a while."""
 
+UNSEEN_SECONDS = 60.0  # how long a transaction may have been under way: PostgreSQL stops longer statements
+
 _DIFFERING = """
     site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL
     AND (shown IS DISTINCT FROM wanted OR unsure)
@@ -99,15 +101,19 @@ def _plan(run: SyncRun, site: Site) -> int:
 
 
 def _ask_for_new_keys(work: Work, site: Site, refresh: StockRefresh) -> None:
-    """In chain mode BC was asked for the keys known then: ask for those that the listing brought since."""
+    """In chain mode BC was asked for the keys known then: ask for those that the listing brought since.
+
+    A row that was being written while the keys were read bears the time at which its transaction began.
+    """
     found = rows(
         """
         SELECT DISTINCT i.sku_key FROM rm_items i
-        WHERE i.site_id = %s AND i.active AND i.sku_key <> '' AND i.updated_at >= %s
+        WHERE i.site_id = %s AND i.active AND i.sku_key <> ''
+          AND i.updated_at >= %s - make_interval(secs => %s)
           AND NOT EXISTS (SELECT FROM rm_stock s WHERE s.company_id = %s AND s.key = i.sku_key
                           AND s.read_started_at >= %s)
         """,
-        (site.id, refresh.read_started_at, site.company_id, refresh.read_started_at),
+        (site.id, refresh.read_started_at, UNSEEN_SECONDS, site.company_id, refresh.read_started_at),
     )
     if not found:
         return

@@ -5,7 +5,7 @@ Offset pages shift while products come and go, so that missing from a listing on
 
 from __future__ import annotations
 
-from models.database import execute, rows
+from models.database import execute, rows, transaction
 from workers import clock
 from workers.clients.shop import ShopClient
 from workers.connections import site_client
@@ -36,13 +36,9 @@ def confirm(work: Work) -> Done:
     after = 0
     with site_client(site, work) as client:
         while nominees := _nominees(run.id, site.id, after):
-            gone += _read_again(site.id, client, nominees)
+            gone += _read_again(run.id, site.id, client, nominees)
             after = nominees[-1]
-
-    def record() -> None:
-        execute("UPDATE rm_sync_runs SET deactivated = %s WHERE id = %s", (gone, run.id))
-
-    return Done(result={"deactivated": gone}, record=record)
+    return Done(result={"deactivated": gone})
 
 
 def _nominees(run_id: int, site_id: int, after: int) -> list[int]:
@@ -50,8 +46,12 @@ def _nominees(run_id: int, site_id: int, after: int) -> list[int]:
     return [product_id for (product_id,) in rows(_NOMINEES, parameters)]
 
 
-def _read_again(site_id: int, client: ShopClient, product_ids: list[int]) -> int:
+def _read_again(run_id: int, site_id: int, client: ShopClient, product_ids: list[int]) -> int:
     started = clock.now()
     read = client.read_products(product_ids)
     record_shop(site_id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
-    return record_gone(site_id, product_ids, [item.ref for item in read.items], started)
+    with transaction():
+        gone = record_gone(site_id, product_ids, [item.ref for item in read.items], started)
+        # Counted with the rows: should the next read fail, the attempt after it doesn't find these again.
+        execute("UPDATE rm_sync_runs SET deactivated = deactivated + %s WHERE id = %s", (gone, run_id))
+    return gone

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from models.database import session
+from models.database import row, session
 from models.site import Site
-from models.sync_run import SyncRun
+from models.sync_run import OPEN_STATUSES, SyncRun
 from workers.errors import PermanentFailure
 from workers.jobs import Claim
+from workers.ledger import CANCELLED
 
 
 def load(claim: Claim) -> tuple[SyncRun, Site]:
@@ -14,6 +15,19 @@ def load(claim: Claim) -> tuple[SyncRun, Site]:
     with session():
         run = SyncRun.get_by_id(claim.run_id)
         site = Site.get_by_id(run.site_id)
-    if run.status not in ("queued", "running"):
-        raise PermanentFailure(f"the run is {run.status}")
+    _demand_open(run.status)
     return run, site
+
+
+def demand_open(run_id: int | None) -> None:
+    """Make sure that the run of a job still goes on; None belongs to no run. Raises PermanentFailure."""
+    found = row("SELECT status FROM rm_sync_runs WHERE id = %s", (run_id,))
+    if found is not None:
+        _demand_open(found[0])
+
+
+def _demand_open(status: str) -> None:
+    if status == CANCELLED:
+        raise PermanentFailure(CANCELLED)  # the same word as on the jobs that nobody held
+    if status not in OPEN_STATUSES:
+        raise PermanentFailure(f"the run is {status}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from models.database import execute, row, rows
@@ -30,34 +29,24 @@ def finish(work: Work) -> Done:
     figures = progress.counted(run)
     fewest = _fewest_calls(run, site)
 
+    confirming = _confirming_read(work, run, site)
+
     def record() -> None:
-        execute(
-            """
-            UPDATE rm_sync_runs SET status = %s, error = %s, pages_done = %s, pages_total = %s,
-                items_done = %s, pushed = %s, unchanged = %s, failed = %s, calls = %s, fewest_calls = %s,
-                finished_at = clock_timestamp(), updated_at = now()
-            WHERE id = %s AND status = 'running'
-            """,
-            (
-                ended.status,
-                ended.error,
-                figures["pages_done"],
-                figures["pages_total"],
-                figures["items_done"],
-                figures["pushed"],
-                figures["unchanged"],
-                json.dumps(figures["failed"]),
-                figures["calls"],
-                fewest,
-                run.id,
-            ),
+        changed = execute(
+            "UPDATE rm_sync_runs SET status = %s, error = %s, fewest_calls = %s,"
+            " finished_at = clock_timestamp(), updated_at = now() WHERE id = %s AND status = 'running'",
+            (ended.status, ended.error, fewest, run.id),
         )
+        if not changed:  # cancelled at this very moment: it stays so
+            return
+        progress.keep(run.id, figures)
+        ledger.insert(confirming)
         if ended.status == "completed":
             execute("UPDATE rm_sites SET last_synced_at = now() WHERE id = %s", (site.id,))
         execute("DELETE FROM rm_sync_pages WHERE run_id = %s", (run.id,))
         ledger.insert(steps.follow_up(site.id))
 
-    return Done(jobs=_confirming_read(work, run, site), record=record)
+    return Done(record=record)
 
 
 def _how_it_ended(run: SyncRun) -> _Ended:
@@ -82,7 +71,9 @@ def _how_it_ended(run: SyncRun) -> _Ended:
     if refresh is not None and refresh[0] == "failed":
         return _Ended("failed", f"Business Central could not be read: {refresh[1]}")
     if steps.PUSH in failures and failures[steps.PUSH][1]:
-        return _Ended("failed", f"no write went through: {failures[steps.PUSH][0]}")
+        some = row("SELECT 1 FROM rm_pushes WHERE run_id = %s AND outcome = 'pushed' LIMIT 1", (run.id,))
+        said = "not all writes went through" if some else "no write went through"
+        return _Ended("failed", f"{said}: {failures[steps.PUSH][0]}")
     return _Ended("completed", None)
 
 

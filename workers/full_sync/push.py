@@ -16,8 +16,10 @@ from models.site import Site
 from workers import clock, leases
 from workers.clients.shop import ItemRef, ShopClient, StockWrite, Tracking, Verdict, WriteResult
 from workers.connections import site_client
-from workers.errors import InventorySyncError, MustWait, PartialWrite, PermanentFailure, RemoteError
+from workers.errors import InventorySyncError, MustWait, PartialWrite, RemoteError
+from workers.full_sync.context import demand_open
 from workers.jobs import Done, Work
+from workers.ledger import CANCELLED
 from workers.observations import batched
 from workers.quantity import WANTED_SQL
 
@@ -46,6 +48,8 @@ def push(work: Work) -> Done:
         site = Site.get_by_id(claim.site_id)
     with transaction():
         leases.doubt(claim.id)  # what an earlier attempt of this job was sending when it died
+    demand_open(claim.run_id)
+    with transaction():
         _take_newer_stock(claim.id, site)
         _drop_needless(claim.id)
     with site_client(site, work) as client:
@@ -55,15 +59,16 @@ def push(work: Work) -> Done:
 
 def on_failed(job_id: int, error: str) -> None:
     """The job is over: its undecided rows have failed. Items that may have been written stay unsure."""
+    cancelled = error == CANCELLED
     execute(
         """
         WITH ended AS (
-            UPDATE rm_pushes SET outcome = 'failed', reason = 'push_failed', message = %s, decided_at = now()
+            UPDATE rm_pushes SET outcome = 'failed', reason = %s, message = %s, decided_at = now()
             WHERE job_id = %s AND outcome IN ('planned', 'sending', 'unsure') RETURNING item_id
         )
-        UPDATE rm_items SET failure = %s, updated_at = now() FROM ended WHERE id = item_id
+        UPDATE rm_items SET failure = %s, updated_at = now() FROM ended WHERE id = item_id AND NOT %s
         """,
-        (error, job_id, error),
+        ("cancelled" if cancelled else "push_failed", error, job_id, error, cancelled),
     )
 
 
@@ -158,9 +163,7 @@ class _Pusher:
     def _before(self, writes: Sequence[StockWrite]) -> None:
         """Right before a call: still ours? Then store what is about to be sent, or a crash would hide it."""
         leases.before_write(self._claim)
-        found = row("SELECT status FROM rm_sync_runs WHERE id = %s", (self._claim.run_id,))
-        if found is not None and found[0] not in ("queued", "running"):
-            raise PermanentFailure(f"the run is {found[0]}")
+        demand_open(self._claim.run_id)
         for batch in batched(writes):
             with transaction():
                 _mark_sending(self._claim.id, [(self._ids[write.ref], write.quantity) for write in batch])
@@ -223,7 +226,8 @@ def _take_newer_stock(job_id: int, site: Site) -> None:
         FROM rm_pushes p, rm_stock s
         WHERE p.job_id = %(job)s AND p.outcome IN ('planned', 'unsure') AND i.id = p.item_id
           AND i.skip_reason IS NULL AND s.company_id = %(company)s AND s.key = i.sku_key
-          AND s.read_started_at > i.stock_read_at AND s.quantity IS DISTINCT FROM i.bc_quantity
+          AND s.read_started_at >= i.stock_read_at
+          AND (s.quantity, %(safety)s) IS DISTINCT FROM (i.bc_quantity, i.safety_stock)
         """,
         {"job": job_id, "company": site.company_id, "safety": site.safety_stock},
     )

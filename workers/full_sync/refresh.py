@@ -22,7 +22,8 @@ def begin(work: Work) -> Done:
     claim = work.claim
     assert claim.refresh_id is not None
     assert claim.company_id is not None
-    _close_to_joiners(claim.refresh_id)
+    if not _close_to_joiners(claim.refresh_id):
+        return Done(result={"mode": None})  # whoever asked has been cancelled: nobody needs BC's answer
     with company_client(claim.company_id, work) as client:
         keys = _keys_to_ask(claim.refresh_id)
         item_count = _item_count(claim.company_id)
@@ -77,8 +78,11 @@ def chain(work: Work) -> Done:
     return Done(result={"rows": len(items)}, record=lambda: _count(claim, len(items)))
 
 
-def _close_to_joiners(refresh_id: int) -> None:
-    """waiting -> reading; the runs that joined are running from here on, whichever of their jobs came first."""
+def _close_to_joiners(refresh_id: int) -> bool:
+    """waiting -> reading; the runs that joined are running from here on, whichever of their jobs came first.
+
+    False: none of them is open any more.
+    """
     with ledger.committing():
         steps.lock(refresh_id, None)
         execute(
@@ -91,13 +95,19 @@ def _close_to_joiners(refresh_id: int) -> None:
             " WHERE refresh_id = %s AND status = 'queued'",
             (refresh_id,),
         )
+        return bool(
+            rows(
+                "SELECT 1 FROM rm_sync_runs WHERE refresh_id = %s AND status = 'running' LIMIT 1",
+                (refresh_id,),
+            )
+        )
 
 
 def _keys_to_ask(refresh_id: int) -> Sequence[str]:
     """The keys that the joined sites sell; empty where one of them has never been listed to the end."""
     joined = rows(
         "SELECT s.id, s.last_synced_at IS NULL FROM rm_sync_runs r JOIN rm_sites s ON s.id = r.site_id"
-        " WHERE r.refresh_id = %s",
+        " WHERE r.refresh_id = %s AND r.status = 'running'",
         (refresh_id,),
     )
     if not joined or any(never for _, never in joined):

@@ -15,6 +15,7 @@ from workers import ledger
 from workers.database_errors import retried
 from workers.errors import InventorySyncError
 from workers.full_sync import steps
+from workers.full_sync.stopping import stop_pending
 from workers.jobs import NewJob, Priority
 
 REQUEST_LOCK = 0x53594E43  # "SYNC": the advisory lock's first half; the second is the site
@@ -102,7 +103,8 @@ def _request(site_id: int, requested_by: str, request_id: str | None, priority: 
     for run_id, status, joinable, job_id in open_runs:
         if joinable:
             _hurry(run_id, priority)
-            return Requested(site_id, run_id, job_id, status, joined=True)
+            behind = next((other for other, *_ in open_runs if other != run_id), None)
+            return Requested(site_id, run_id, job_id, status, joined=True, queued_behind=behind)
     ahead = open_runs[0][0] if open_runs else None
     return _new_run(site_id, company_id, requested_by, request_id, priority, ahead)
 
@@ -174,15 +176,6 @@ def cancel_run(run_id: int, *, requested_by: str) -> SyncRun:
             " error = %s WHERE id = %s",
             (f"cancelled by {requested_by}", run_id),
         )
-        execute(
-            "UPDATE rm_pushes SET outcome = 'failed', reason = 'cancelled', decided_at = now()"
-            " WHERE run_id = %s AND outcome = 'planned'",
-            (run_id,),
-        )
-        execute(
-            "UPDATE rm_queue SET status = 'failed', error = %s, finished_at = now(), updated_at = now()"
-            " WHERE run_id = %s AND status = 'pending'",
-            (ledger.CANCELLED, run_id),
-        )
+        stop_pending(run_id)
         ledger.insert(steps.follow_up(site_id))
         return SyncRun.get_by_id(run_id)

@@ -6,6 +6,7 @@ reason to push; it asks for this read instead, and what differs then is pushed a
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from models.database import rows, session
@@ -13,7 +14,7 @@ from models.site import Site
 from workers import clock
 from workers.clients.shop import ItemRef, ShopItem, Tracking
 from workers.connections import site_client
-from workers.full_sync.requests import request_sync
+from workers.full_sync.requests import InactiveSite, UnknownSite, request_sync
 from workers.jobs import Done, NewJob, Priority, Work
 from workers.observations import record_shop
 
@@ -54,10 +55,11 @@ def settle(work: Work) -> Done:
             after = found[-1][0]
 
     def record() -> None:
-        if lost and site.active:
-            request_sync(
-                site.id, requested_by=f"{lost} accepted writes that did not show", priority=Priority.NIGHT
-            )
+        if lost:
+            with suppress(InactiveSite, UnknownSite):  # paused or deleted meanwhile: nothing to set right
+                request_sync(
+                    site.id, requested_by=f"{lost} accepted writes that did not show", priority=Priority.NIGHT
+                )
 
     return Done(result={"lost": lost}, record=record)
 

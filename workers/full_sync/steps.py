@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.database import execute, row, rows
+from workers.full_sync.stopping import stop_pending
 from workers.jobs import NewJob
 
 START = "start"
@@ -85,6 +86,8 @@ def _advance_refresh(refresh_id: int) -> list[NewJob]:
 
 def _advance_run(run_id: int) -> list[NewJob]:
     run = _load(run_id)
+    if run is not None and run.status == "cancelled":
+        stop_pending(run_id)  # what a worker held at the cancel has just ended, and may have inserted more
     if run is None or run.status != "running":
         return []
     step = run.step
