@@ -12,6 +12,7 @@ from ..truth import Judgement, compare, judge
 from .catalogue import OUR_CHANNELS, Product, Variant
 from .simulator import BigCommerceSimulator
 from .store import Location, Owner, now_text
+from .webhook_controls import BigCommerceWebhookControls
 
 Stock = Callable[[], dict[str, tuple[str, Decimal]]]
 
@@ -40,8 +41,9 @@ class BigCommerceControls:
             configure=self.configure,
             locations=self.locations,
             forget_writes=self.forget_writes,
-            hooks=lambda body: {"hooks": list(simulator.hooks.hooks.values())},
+            create_variant=self.create_variant,
         )
+        BigCommerceWebhookControls(simulator)
 
     def _judge(self, body: dict[str, Any]) -> list[Judgement]:
         channels = _numbers(body.get("channels", OUR_CHANNELS))
@@ -90,7 +92,7 @@ class BigCommerceControls:
         with self._store.lock:
             owner = self._owner(body)
             left = owner.on_hand.get(location, 0) - int(body.get("quantity", 1))
-            self._store.set_on_hand(owner, location, left)
+            self._store.set_on_hand(owner, location, left, by_order=True)
         return {"quantity": left}
 
     def create_product(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -120,12 +122,24 @@ class BigCommerceControls:
         self._store.add(product)
         return {"product_id": number, "variant_ids": [variant.id for variant in product.variants]}
 
+    def create_variant(self, body: dict[str, Any]) -> dict[str, Any]:
+        """`{product_id, sku, quantity}`: of a product that has variants with options."""
+        product = self._store.by_id[int(body["product_id"])]
+        if product.is_simple:
+            raise ValueError("a simple product has no options; make it with variants")
+        stock = {self._store.default_location.id: int(body.get("quantity", 0))}
+        option = f"Option {len(product.variants) + 1}"
+        variant = Variant(next(self._ids), product.id, body.get("sku", ""), option, stock)
+        self._store.add_variant(variant)
+        return {"variant_id": variant.id}
+
     def change_product(self, body: dict[str, Any]) -> None:
         fields = {name: value for name, value in body.items() if name != "product_id"}
         self._store.change(int(body["product_id"]), **fields)
 
     def configure(self, body: dict[str, Any]) -> None:
-        """quota, window_seconds, headers_on_429, landing (`[min, max]` s), scopes, any_destination."""
+        """quota, window_seconds, headers_on_429, landing (`[min, max]` s), scopes, https_hooks_only,
+        webhook_coalesce_seconds, webhook_retry_scale, retry_keeps_timestamp, sign_hooks."""
         simulator = self._simulator
         simulator.quota.requests = int(body.get("quota", simulator.quota.requests))
         simulator.quota.window_seconds = float(body.get("window_seconds", simulator.quota.window_seconds))
@@ -136,7 +150,12 @@ class BigCommerceControls:
             simulator.lander.min_seconds, simulator.lander.max_seconds = map(float, body["landing"])
         if "scopes" in body:
             simulator.scopes = frozenset(body["scopes"])
-        simulator.hooks.any_destination = bool(body.get("any_destination", simulator.hooks.any_destination))
+        hooks, sending = simulator.hooks, simulator.sending
+        hooks.https_only = bool(body.get("https_hooks_only", hooks.https_only))
+        sending.coalesce_seconds = float(body.get("webhook_coalesce_seconds", sending.coalesce_seconds))
+        sending.retry_scale = float(body.get("webhook_retry_scale", sending.retry_scale))
+        sending.retry_keeps_timestamp = bool(body.get("retry_keeps_timestamp", sending.retry_keeps_timestamp))
+        sending.signs = bool(body.get("sign_hooks", sending.signs))
 
     def locations(self, body: dict[str, Any]) -> dict[str, Any]:
         """Lists them; `locations` (`[{id, code, enabled, is_default}]`) replaces them first."""

@@ -11,6 +11,7 @@ from ..wire import RefusalError, Request, Response, json_response
 from .answers import id_list, page_of, problem, whole
 from .catalog_api import CatalogApi
 from .catalogue import Product, Variant
+from .events import sku_id
 from .landing import Lander
 from .store import BigCommerceStore, Owner, Write
 
@@ -78,7 +79,7 @@ class InventoryApi:
                 "sku": owner.sku,
                 "variant_id": _variant_id(owner),
                 "product_id": product.id,
-                "sku_id": owner.id + 1_000_000 if isinstance(owner, Variant) and owner.option else None,
+                "sku_id": sku_id(owner) if isinstance(owner, Variant) and owner.option else None,
             }
             locations = [
                 {

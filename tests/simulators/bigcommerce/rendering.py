@@ -7,6 +7,7 @@ from typing import Any
 
 from .answers import refuse
 from .catalogue import Product, Variant
+from .events import sku_id
 from .store import BigCommerceStore
 
 _DESCRIPTION = "<p>" + "What a shop says about a thing it sells. " * 8 + "</p>"
@@ -79,7 +80,7 @@ class Renderer:
             variant.id,
             variant.product_id,
             json.dumps(variant.sku, ensure_ascii=False),
-            variant.id + 1_000_000 if variant.option else "null",
+            sku_id(variant) if variant.option else "null",
             level,
             options if variant.option else "",
         )

@@ -16,6 +16,7 @@ from .hooks_api import HooksApi
 from .inventory_api import InventoryApi
 from .landing import Lander
 from .quota import Quota, rate_headers
+from .sending import BigCommerceSending, Sender
 from .store import BigCommerceStore
 
 V2 = "/stores/{hash}/v2"
@@ -66,7 +67,9 @@ class BigCommerceSimulator(Simulator):
         self.quota = Quota()
         self.headers_on_429 = True
         self.lander = Lander(store, seed)
-        self.hooks = HooksApi(self.identity.store_hash)
+        self.hooks = HooksApi(self.identity.store_hash, self.counters)
+        sender = Sender(self.identity.store_hash, self.identity.store_id, self.identity.client_secret)
+        self.sending = BigCommerceSending(sender, store, self.hooks, self.counters.error)
         self._add_routes()
 
     def _add_routes(self) -> None:

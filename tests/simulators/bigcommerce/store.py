@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..truth import ShopRow
+from . import events
 from .catalogue import Product, Variant
 
 Owner = Product | Variant  # what stock stands on
-Listener = Callable[[str, dict[str, Any]], None]  # (scope, data): where webhooks will be sent from
+Listener = Callable[
+    [str, dict[str, Any]], None
+]  # (scope, data), called perhaps under the lock: must not block
 
 
 @dataclass(slots=True)
@@ -77,9 +80,10 @@ class BigCommerceStore:
     def default_location(self) -> Location:
         return next(location for location in self.locations if location.is_default)
 
-    def emit(self, scope: str, data: dict[str, Any]) -> None:
+    def emit(self, *happened: events.Event) -> None:
         for listener in self.listeners:
-            listener(scope, data)
+            for scope, data in happened:
+                listener(scope, data)
 
     # Which products there are
 
@@ -92,7 +96,19 @@ class BigCommerceStore:
                 insort(self.variant_ids, variant.id)
             self._index_skus(product)
             self.structure += 1
-        self.emit("store/product/created", {"type": "product", "id": product.id})
+        self.emit(*events.created(product))
+
+    def add_variant(self, variant: Variant) -> None:
+        with self.lock:
+            product = self.by_id[variant.product_id]
+            self._forget_skus(product)
+            product.variants.append(variant)
+            self.variants[variant.id] = variant
+            insort(self.variant_ids, variant.id)
+            self._index_skus(product)
+            self.touch(product)
+            self.structure += 1
+        self.emit(events.sku_event("created", variant))
 
     def remove(self, product_id: int) -> None:
         with self.lock:
@@ -103,7 +119,7 @@ class BigCommerceStore:
                 self.variant_ids.pop(bisect_left(self.variant_ids, variant.id))
             self._forget_skus(product)
             self.structure += 1
-        self.emit("store/product/deleted", {"type": "product", "id": product_id})
+        self.emit(events.product_event("deleted", product_id))
 
     def remove_variant(self, variant_id: int) -> None:
         with self.lock:
@@ -114,7 +130,8 @@ class BigCommerceStore:
             product.variants.remove(variant)
             self._index_skus(product)
             self.touch(product)
-        self.emit("store/sku/deleted", {"type": "sku", "id": variant_id})
+            self.structure += 1
+        self.emit(events.sku_event("deleted", variant))
 
     def owners(self, product: Product) -> Iterable[Owner]:
         yield product
@@ -138,6 +155,7 @@ class BigCommerceStore:
         """Changes name, sku, tracking, channels, is_visible or safety_stock of a product."""
         with self.lock:
             product = self.by_id[product_id]
+            channels = product.channels
             self._forget_skus(product)
             for name, value in fields.items():
                 if name not in ("name", "sku", "tracking", "channels", "is_visible", "safety_stock"):
@@ -148,7 +166,9 @@ class BigCommerceStore:
             self._index_skus(product)
             self.touch(product)
             self.structure += 1
-        self.emit("store/product/updated", {"type": "product", "id": product_id})
+        # Unconfirmed whether a change of channels alone updates the product, too: here it doesn't.
+        updated = [events.product_event("updated", product_id)] if set(fields) != {"channels"} else []
+        self.emit(*updated, *events.channels_changed(product_id, channels, product.channels))
 
     def change_variant_sku(self, variant_id: int, sku: str) -> None:
         with self.lock:
@@ -160,11 +180,11 @@ class BigCommerceStore:
                 product.sku = sku
             self._index_skus(product)
             self.touch(product)
-        self.emit("store/sku/updated", {"type": "sku", "id": variant_id})
+        self.emit(events.sku_event("updated", variant))
 
     # Stock
 
-    def set_on_hand(self, owner: Owner, location_id: int, quantity: int) -> int:
+    def set_on_hand(self, owner: Owner, location_id: int, quantity: int, by_order: bool = False) -> int:
         """Sets the stock now; returns what it was. Fires what the shop's own hooks would."""
         with self.lock:
             previous = owner.on_hand.get(location_id, 0)
@@ -172,18 +192,8 @@ class BigCommerceStore:
             product = self.by_id.get(owner.product_id if isinstance(owner, Variant) else owner.id)
             if product is not None:
                 self.touch(product)
-        value = {
-            "product_id": product.id if product else 0,
-            "method": "absolute",
-            "value": quantity - previous,
-        }
-        if isinstance(owner, Variant):
-            data = {"type": "sku", "id": owner.id, "inventory": {**value, "variant_id": owner.id}}
-            self.emit("store/sku/inventory/updated", data)
-        else:
-            self.emit(
-                "store/product/inventory/updated", {"type": "product", "id": owner.id, "inventory": value}
-            )
+        if product is not None:  # a write may land on what was deleted meanwhile
+            self.emit(*events.stock_changed(owner, quantity - previous, by_order))
         return previous
 
     def available(self, owner: Owner) -> int:

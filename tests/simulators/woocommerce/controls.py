@@ -12,6 +12,7 @@ from ..fault_actions import HELD_WRITES
 from ..truth import Judgement, compare, judge
 from .catalogue import Post
 from .simulator import WooCommerceSimulator
+from .webhook_controls import WooCommerceWebhookControls
 
 Stock = Callable[[], dict[str, tuple[str, Decimal]]]
 
@@ -37,8 +38,8 @@ class WooCommerceControls:
             restore_product=lambda body: self._store.change(int(body["product_id"]), status="publish"),
             change_product=self.change_product,
             configure=self.configure,
-            webhooks=lambda body: {"webhooks": list(simulator.webhooks.webhooks.values())},
         )
+        WooCommerceWebhookControls(simulator)
 
     def _judge(self, body: dict[str, Any]) -> list[Judgement]:
         return judge(self._store.rows(), self._stock(), int(body.get("safety_stock", 0)))
@@ -125,8 +126,10 @@ class WooCommerceControls:
 
     def configure(self, body: dict[str, Any]) -> None:
         """flat_variations, stock_managed, maintenance, redirect_to, basic_over_http, strips_authorization,
-        permissions (`read`, `read_write`), write_ms_per_item, utc_offset."""
+        permissions (`read`, `read_write`), write_ms_per_item, utc_offset, webhook_coalesce_seconds."""
         simulator = self._simulator
+        sending = simulator.sending
+        sending.coalesce_seconds = float(body.get("webhook_coalesce_seconds", sending.coalesce_seconds))
         simulator.flat_variations = bool(body.get("flat_variations", simulator.flat_variations))
         simulator.maintenance = bool(body.get("maintenance", simulator.maintenance))
         simulator.redirect_to = str(body.get("redirect_to", simulator.redirect_to))

@@ -17,7 +17,7 @@ class Renderer:
     """`utc_offset` is the shop's time zone in hours: local dates differ from the `_gmt` ones."""
 
     def __init__(self, store: WooCommerceStore, url: str, utc_offset: float) -> None:
-        self._store, self._url, self.utc_offset = store, url, utc_offset
+        self._store, self.home, self.utc_offset = store, f"{url}/", utc_offset
         self._fields: dict[str, Callable[[Post], Any]] = {
             "id": lambda post: post.id,
             "name": lambda post: post.name,

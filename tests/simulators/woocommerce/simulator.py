@@ -12,6 +12,7 @@ from .answers import error
 from .auth import Gate, Key
 from .listing import Listing
 from .rendering import Renderer
+from .sending import WooCommerceSending
 from .store import WooCommerceStore
 from .webhooks_api import WebhooksApi
 from .writing import Writing
@@ -38,6 +39,7 @@ class WooCommerceSimulator(Simulator):
         self.renderer = Renderer(store, self.server.url, UTC_OFFSET)
         self.writing = Writing(store, self.renderer, self.counters)
         self.webhooks = WebhooksApi(self.server.url)
+        self.sending = WooCommerceSending(name, store, self.renderer, self.webhooks, self.counters.error)
         self._add_routes(Listing(store, self.renderer, self.server.url))
 
     def _add_routes(self, listing: Listing) -> None:
@@ -57,8 +59,10 @@ class WooCommerceSimulator(Simulator):
         self.route("GET", API, "/webhooks", self.webhooks.index)
         self.route("POST", API, "/webhooks", self.webhooks.create)
         self.route("GET", API, "/webhooks/{id}", self.webhooks.show)
-        self.route("PUT", API, "/webhooks/{id}", self.webhooks.update)
         self.route("DELETE", API, "/webhooks/{id}", self.webhooks.delete)
+        for method in ("POST", "PUT", "PATCH"):
+            self.route(method, API, "/webhooks/batch", self.webhooks.batch)
+            self.route(method, API, "/webhooks/{id}", self.webhooks.update)
 
     def _write(self, method: str, template: str, handler: Handler) -> None:
         self.route(method, API, template, _with_numbers(handler), writes_stock=True)

@@ -13,7 +13,7 @@ from ..skus import same_sku_form
 from ..truth import ShopRow
 from .catalogue import Post
 
-Listener = Callable[[str, Post], None]  # (topic, post): where webhooks will be sent from
+Listener = Callable[[str, Post], None]  # (topic, post), called perhaps under the lock: must not block
 NEVER_MANAGED = ("grouped", "external")
 
 
@@ -54,9 +54,10 @@ class WooCommerceStore:
     structure: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def emit(self, topic: str, post: Post) -> None:
+    def emit(self, topic: str, *posts: Post) -> None:
         for listener in self.listeners:
-            listener(topic, post)
+            for post in posts:
+                listener(topic, post)
 
     # Which products there are
 
@@ -69,7 +70,7 @@ class WooCommerceStore:
             for child in product.children:
                 insort(self.variations, child, key=lambda post: post.id)
             self.structure += 1
-        self.emit("product.created", product)
+        self.emit("product.created", product, *product.children)
 
     def add_variation(self, parent: Post, variation: Post) -> None:
         with self.lock:
@@ -79,6 +80,7 @@ class WooCommerceStore:
             self._index_sku(variation)
             self.touch(parent)
             self.structure += 1
+        self.emit("product.created", variation)
 
     def remove(self, post_id: int) -> None:
         """A forced delete: gone, and no webhook says so."""
@@ -100,6 +102,7 @@ class WooCommerceStore:
         """Changes sku, status, manage_stock, type, name or backorders."""
         with self.lock:
             post = self.by_id[post_id]
+            before = post.status
             if post.sku:
                 self.by_sku[post.sku.lower()].remove(post)
             for name, value in fields.items():
@@ -109,7 +112,7 @@ class WooCommerceStore:
             self._index_sku(post)
             self.touch(post)
             self.structure += 1
-        self.emit("product.deleted" if fields.get("status") == "trash" else "product.updated", post)
+        self.emit(_topic(before, post.status), post)
 
     def _index_sku(self, post: Post) -> None:
         if post.sku:
@@ -186,3 +189,10 @@ class WooCommerceStore:
                 reasons = (*reasons, "inherits_sku")
             ids_of_child = (("product_id", product.id), ("variation_id", child.id))
             yield ShopRow(ids_of_child, sku, self.quantity(child), reasons, child.writes)
+
+
+def _topic(before: str, after: str) -> str:
+    """Of a change: into the trash, out of it, or neither."""
+    if (before == "trash") == (after == "trash"):
+        return "product.updated"
+    return "product.deleted" if after == "trash" else "product.restored"
