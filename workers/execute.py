@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
@@ -70,11 +71,12 @@ def _work_on(kind: Kind, claim: Claim) -> None:
         error = caught
         if scope:
             _tell_breaker(scope, error, answered=work.progressed)
-        _end(lambda: _end_badly(work, error))
+        for claim in work.claims:
+            _end(functools.partial(_end_badly, work, claim, error))
         return
     if scope and work.calls:
         breaker.succeeded(scope)
-    if _end(lambda: ledger.complete(claim, done, calls=work.calls)):
+    if _end(lambda: ledger.complete(claim, done, calls=work.calls, companions=work.companions)):
         seconds = round(time.monotonic() - started, 3)
         log.debug("job done", action=claim.kind, seconds=seconds, calls=work.calls)
 
@@ -97,8 +99,8 @@ def _tell_breaker(scope: str, error: Exception, *, answered: bool) -> None:
         breaker.failed(scope)
 
 
-def _end_badly(work: Work, error: Exception) -> None:
-    claim, calls = work.claim, work.calls
+def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
+    calls = work.calls if claim is work.claim else 0  # counted once, however many were done together
     match error:
         case LeaseLost():
             raise error
@@ -111,13 +113,13 @@ def _end_badly(work: Work, error: Exception) -> None:
         case RemoteError() if error.permanent:
             _fail(claim, str(error), calls)
         case RemoteError():
-            _again(work, str(error), at_least=error.retry_after or 0.0)
+            _again(work, claim, str(error), calls, at_least=error.retry_after or 0.0)
         case InventorySyncError():
-            _again(work, str(error))
+            _again(work, claim, str(error), calls)
         case _:
             if not isinstance(error, DatabaseUnavailable):
                 log.exception("a job met a fault of ours", action=claim.kind)
-            _again(work, f"{type(error).__name__}: {error}".splitlines()[0][:500])
+            _again(work, claim, f"{type(error).__name__}: {error}".splitlines()[0][:500], calls)
 
 
 def _fail(claim: Claim, error: str, calls: int) -> None:
@@ -130,15 +132,14 @@ def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:
     ledger.defer(claim, seconds, error=str(reason), calls=calls, costs_attempt=False)
 
 
-def _again(work: Work, error: str, *, at_least: float = 0.0) -> None:
-    claim = work.claim
+def _again(work: Work, claim: Claim, error: str, calls: int, *, at_least: float = 0.0) -> None:
     if claim.last_attempt and not work.progressed:
-        _fail(claim, error, work.calls)
+        _fail(claim, error, calls)
         return
     backoff = PROGRESS_SECONDS if work.progressed else ledger.backoff_seconds(claim.attempts)
     wait = max(backoff, at_least)
     log.info("job will be tried again", action=claim.kind, error=error, attempts=claim.attempts, seconds=wait)
-    ledger.defer(claim, wait, error=error, calls=work.calls, costs_attempt=not work.progressed)
+    ledger.defer(claim, wait, error=error, calls=calls, costs_attempt=not work.progressed)
 
 
 def _end(end: Callable[[], None]) -> bool:

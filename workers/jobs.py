@@ -89,11 +89,18 @@ class Work:
 
     calls: vendor calls made. progressed: some of the work is done for good, so that the next attempt has less
     to do: a failure after progress costs no attempt, or a long job would fail by its length alone.
+    companions: claims of jobs alike that the handler took along; they end as this one does.
     """
 
     claim: Claim
     calls: int = 0
     progressed: bool = False
+    companions: list[Claim] = field(default_factory=list)
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Its own claim first."""
+        return [self.claim, *self.companions]
 
 
 Handler = Callable[[Work], Done]

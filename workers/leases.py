@@ -39,10 +39,10 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def holding(self, claim: Claim) -> Iterator[None]:
-        """Keep this claim alive while the block runs."""
+    def holding(self, *claims: Claim) -> Iterator[None]:
+        """Keep these claims alive while the block runs."""
         with self._lock:
-            self._held[claim.id] = claim
+            self._held.update({claim.id: claim for claim in claims})
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
@@ -50,7 +50,8 @@ class Heartbeat:
             yield
         finally:
             with self._lock:
-                self._held.pop(claim.id, None)
+                for claim in claims:
+                    self._held.pop(claim.id, None)
 
     def _run(self) -> None:
         pause = threading.Event()

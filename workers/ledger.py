@@ -15,13 +15,15 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
+from peewee import IntegrityError
 
 from models.config import settings
 from models.database import DatabaseUnavailable, execute, row, rows, transaction
 from workers import hints
+from workers.database_errors import constraint
 from workers.errors import InventorySyncError, LeaseLost
 from workers.full_sync import steps
-from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, NewJob
+from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, NewJob, Work
 from workers.leases import doubt, release_store, take_store
 
 log = structlog.get_logger()
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 300.0
 HINTS_AT_ONCE = 8  # of one insert: the rest is hinted as workers become free
+FOLD_TRIES = 5
 CANCELLED = "cancelled"
 
 _CLAIMED = (
@@ -47,6 +50,10 @@ _INSERT = """
     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id, queue
 """
+
+_FREE_FOLD_KEY = """CASE WHEN EXISTS (
+    SELECT FROM rm_queue o WHERE o.fold_key = rm_queue.fold_key AND o.status = 'pending' AND o.id <> rm_queue.id)
+    THEN NULL ELSE fold_key END"""
 
 _queues_to_hint: ContextVar[dict[str, int] | None] = ContextVar("queues_to_hint", default=None)
 
@@ -141,10 +148,52 @@ def claim(job_id: int, deadline_seconds: float = HARD_DEADLINE_SECONDS) -> Claim
     return claimed
 
 
-def complete(claimed: Claim, done: Done, *, calls: int = 0) -> None:
+def claim_companions(work: Work, most: int) -> list[Claim]:
+    """Take up to `most` jobs alike of the same site that wait and never failed, beside one that is held.
+
+    They share its token and its end. One that has failed before goes alone, so that it can't fail its company.
+    """
+    own = work.claim
+    with transaction():
+        found = rows(
+            f"""
+            UPDATE rm_queue SET status = 'processing', attempts = attempts + 1, lease_token = %(token)s,
+                lease_expires_at = now() + make_interval(secs => %(lease)s), started_at = now(),
+                deadline_at = (SELECT deadline_at FROM rm_queue WHERE id = %(job)s), updated_at = now()
+            WHERE id IN (
+                SELECT id FROM rm_queue WHERE status = 'pending' AND queue = %(queue)s AND site_id = %(site)s
+                  AND kind = %(kind)s AND available_at <= now() AND attempts = 0 AND store_key IS NULL
+                ORDER BY priority, id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+            RETURNING {_CLAIMED}
+            """,
+            {
+                "token": str(own.token),
+                "lease": settings().job_lease_seconds,
+                "job": own.id,
+                "queue": own.queue,
+                "site": own.site_id,
+                "kind": own.kind,
+                "most": most,
+            },
+        )
+    taken = [Claim(job_id, own.token, *fields) for job_id, _, *fields in found]
+    work.companions += taken
+    return taken
+
+
+def complete(claimed: Claim, done: Done, *, calls: int = 0, companions: Sequence[Claim] = ()) -> None:
     """End a job as completed, with all that must commit with it. Raises LeaseLost: nothing was changed."""
     result = json.dumps(dict(done.result)) if done.result is not None else None
     with _ending(claimed, "completed", error=None, calls=calls, result=result):
+        if companions:
+            execute(
+                """
+                UPDATE rm_queue SET status = 'completed', error = NULL, lease_token = NULL, lease_expires_at = NULL,
+                    finished_at = now(), updated_at = now(), result = jsonb_build_object('done_with', %s::bigint)
+                WHERE id = ANY (%s) AND lease_token = %s AND status = 'processing'
+                """,
+                (claimed.id, [found.id for found in companions], str(claimed.token)),
+            )
         if done.record is not None:
             done.record()
         insert(done.jobs)
@@ -159,18 +208,34 @@ def fail(claimed: Claim, error: str, *, calls: int = 0) -> None:
 def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_attempt: bool) -> None:
     """Give a job back: due again in `seconds`. Raises LeaseLost: nothing was changed."""
     with committing():
-        changed = execute(
-            """
+        changed = _to_pending(
+            f"""
             UPDATE rm_queue SET status = 'pending', attempts = attempts - %s, error = %s, calls = calls + %s,
                 available_at = now() + make_interval(secs => %s), lease_token = NULL, lease_expires_at = NULL,
-                hinted_at = NULL, hint_count = 0, updated_at = now()
-            WHERE id = %s AND lease_token = %s AND status = 'processing'
+                hinted_at = NULL, hint_count = 0, updated_at = now(), fold_key = {_FREE_FOLD_KEY}
+            WHERE id = %s AND lease_token = %s AND status = 'processing' RETURNING queue
             """,
             (0 if costs_attempt else 1, error, calls, seconds, claimed.id, str(claimed.token)),
         )
-        if not changed:
+        if changed is None:
             raise LeaseLost(f"job {claimed.id} is no longer ours")
         _let_go_of_store(claimed)
+
+
+def _to_pending(statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """Run an update that makes a job wait again; gives its row.
+
+    Only one job of a fold key may wait: where another does, this one goes on without the key. A delivery may
+    insert that other one between our look and our write; the second look sees it.
+    """
+    for _ in range(FOLD_TRIES):
+        try:
+            with transaction():
+                return row(statement, parameters)
+        except IntegrityError as error:
+            if constraint(error) != "rm_queue_folding":
+                raise
+    raise InventorySyncError("a job could not wait again: others of its fold key kept coming")
 
 
 def backoff_seconds(attempts: int) -> float:
@@ -260,16 +325,17 @@ def retry(job_id: int) -> bool:
         if owners is None:
             return False
         steps.lock(*owners)
-        found = row(
-            """
-            UPDATE rm_queue q SET status = 'pending', attempts = 0, available_at = now(), hinted_at = NULL,
-                hint_count = 0, finished_at = NULL, updated_at = now()
+        found = _to_pending(
+            f"""
+            UPDATE rm_queue SET status = 'pending', attempts = 0, available_at = now(), hinted_at = NULL,
+                hint_count = 0, finished_at = NULL, updated_at = now(), fold_key = {_FREE_FOLD_KEY}
             WHERE id = %s AND status = 'failed'
               AND (run_id IS NULL OR EXISTS (
-                    SELECT FROM rm_sync_runs r WHERE r.id = q.run_id AND r.status = 'running' AND r.step = q.step))
+                    SELECT FROM rm_sync_runs r
+                    WHERE r.id = rm_queue.run_id AND r.status = 'running' AND r.step = rm_queue.step))
               AND (refresh_id IS NULL OR EXISTS (
                     SELECT FROM rm_stock_refreshes f
-                    WHERE f.id = q.refresh_id AND f.status IN ('waiting', 'reading')))
+                    WHERE f.id = rm_queue.refresh_id AND f.status IN ('waiting', 'reading')))
             RETURNING queue
             """,
             (job_id,),
@@ -307,11 +373,11 @@ def _release(job_id: int, exhausted: bool, minutes: float | None) -> bool:
             job_id, where=stuck, error="its worker stopped without a word at every attempt; the last one too"
         )
     with committing():
-        found = row(
+        found = _to_pending(
             f"""
             UPDATE rm_queue SET status = 'pending', available_at = now(), lease_token = NULL,
                 lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
-                error = 'its worker stopped without a word; tried again'
+                fold_key = {_FREE_FOLD_KEY}, error = 'its worker stopped without a word; tried again'
             WHERE id = %s AND {stuck} RETURNING queue
             """,
             (job_id,),

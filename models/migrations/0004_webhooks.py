@@ -44,6 +44,8 @@ STATEMENTS = (
     """,
     # At most one job of a key waits; the one that is being done is beside it.
     "CREATE UNIQUE INDEX rm_queue_folding ON rm_queue (fold_key) WHERE status = 'pending' AND fold_key IS NOT NULL",
+    # Who takes one job of a site takes what else of it waits.
+    "CREATE INDEX rm_queue_waiting ON rm_queue (queue, site_id, priority, id) WHERE status = 'pending'",
     "CREATE INDEX rm_queue_folded ON rm_queue (fold_key, started_at) WHERE fold_key IS NOT NULL",
     """
     ALTER TABLE rm_items
