@@ -7,13 +7,12 @@ began: older is unknown, and unknown is never 0.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from models.database import execute, row, rows, session
 from models.site import BIGCOMMERCE, Site
 from models.stock import StockRefresh
 from models.sync_run import SyncRun
-from workers import clock, ledger
+from workers import clock
 from workers.connections import company_client
 from workers.decisions import decide
 from workers.full_sync import steps
@@ -21,35 +20,11 @@ from workers.full_sync.context import load
 from workers.full_sync.refresh import CHAINS
 from workers.jobs import Done, NewJob, Work
 from workers.observations import record_stock
-
-PUSH_ROWS = {"bigcommerce": 2000, "woocommerce": 500}
-"""Rows of a push job: one call at BigCommerce; at WooCommerce five calls or more, since the store's lease is
-worth holding for a while."""
+from workers.planning import plan
 
 UNSEEN_SECONDS = 60.0  # how long a transaction may have been under way: PostgreSQL stops longer statements
 
-_DIFFERING = """
-    site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL
-    AND (shown IS DISTINCT FROM wanted OR unsure)
-"""
-# The variations of one product go into one chunk: WooCommerce writes them in one call, which a border would split.
-_CHUNKED = f"""
-    numbered AS (
-        SELECT id, wanted, shown, product_id, variant_id > 0 AS is_variant,
-               row_number() OVER (ORDER BY variant_id > 0, product_id, variant_id) - 1 AS place
-        FROM rm_items WHERE {_DIFFERING}
-    ), bordered AS (
-        SELECT *, CASE WHEN is_variant THEN min(place) OVER (PARTITION BY is_variant, product_id) ELSE place END
-                  / %(size)s AS border
-        FROM numbered
-    ), chunked AS (SELECT *, dense_rank() OVER (ORDER BY border) AS chunk FROM bordered)
-"""
-_COUNT = f"WITH {_CHUNKED} SELECT count(*), coalesce(max(chunk), 0) FROM chunked"
-_PLAN = f"""
-    WITH {_CHUNKED}
-    INSERT INTO rm_pushes (job_id, item_id, run_id, wanted, shown_before)
-    SELECT (%(jobs)s::bigint[])[chunk], id, %(run)s, wanted, shown FROM chunked
-"""
+_DIFFERING = "shown IS DISTINCT FROM wanted OR unsure"
 
 
 def compare(work: Work) -> Done:
@@ -76,28 +51,17 @@ def compare(work: Work) -> Done:
 
 def _plan(run: SyncRun, site: Site) -> int:
     """Insert the push jobs and their rows, in the caller's transaction; gives how many rows."""
-    size = PUSH_ROWS[site.platform]
-    parameters: dict[str, Any] = {"site": site.id, "run": run.id, "size": size}
-    found = row(_COUNT, parameters)
-    assert found is not None
-    number, chunks = found
-    jobs = [
-        NewJob(
-            kind="stock.push",
-            priority=run.priority,
-            site_id=site.id,
-            run_id=run.id,
-            step=steps.PUSH,
-            store_key=site.store_key,
-            unique_key=f"run:{run.id}:push:{chunk}",
-            request_id=run.request_id,
-        )
-        for chunk in range(chunks)
-    ]
-    parameters["jobs"] = ledger.insert(jobs)
-    if jobs:
-        execute(_PLAN, parameters)
-    return int(number)
+    template = NewJob(
+        kind="stock.push",
+        priority=run.priority,
+        site_id=site.id,
+        run_id=run.id,
+        step=steps.PUSH,
+        store_key=site.store_key,
+        unique_key=f"run:{run.id}:push",
+        request_id=run.request_id,
+    )
+    return plan(site, template, _DIFFERING)
 
 
 def _ask_for_new_keys(work: Work, site: Site, refresh: StockRefresh) -> None:
