@@ -8,11 +8,13 @@ Redis away: `check` lets everybody pass and nothing is counted; each job's own b
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from workers import limit_scripts
-from workers.errors import MustWait
+from workers.errors import MustWait, RateLimited, RemoteError
 from workers.redis_client import RedisAwayError, run_script
 
 FAILURES_TO_OPEN = 5  # in a row; fewer would open it on one bad minute of a host
@@ -31,6 +33,29 @@ def site_scope(site_id: int) -> str:
 def company_scope(company_id: int) -> str:
     """The scope of a Business Central company."""
     return f"company:{company_id}"
+
+
+@contextmanager
+def watching(scope: str) -> Iterator[None]:
+    """Calls to another vendor than the job's own: passes or raises MustWait, then tells how they went."""
+    check(scope)
+    try:
+        yield
+    except RemoteError as error:
+        tell(scope, error, answered=False)
+        error.told_breaker = True
+        raise
+    succeeded(scope)
+
+
+def tell(scope: str, error: Exception, *, answered: bool) -> None:
+    """Tell how a job ended badly. A refusal shows that the vendor is alive; so does a call answered before."""
+    if not isinstance(error, RemoteError) or error.told_breaker:
+        return
+    if answered or error.permanent or isinstance(error, RateLimited):
+        succeeded(scope)
+    if not (error.permanent or isinstance(error, RateLimited)):
+        failed(scope)
 
 
 def check(scope: str) -> None:

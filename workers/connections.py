@@ -6,14 +6,14 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from models.company import Company
 from models.crypto import Secret
 from models.database import session
 from models.site import BIGCOMMERCE, DEFAULT_BIGCOMMERCE_API_URL, Site
-from workers import limits
+from workers import breaker, limits
 from workers.clients.bigcommerce import BigCommerceClient, BigCommerceConnection
 from workers.clients.business_central import BusinessCentral, CompanyConnection
 from workers.clients.shop import ShopClient
@@ -103,7 +103,12 @@ def company_client(company_id: int, work: Work) -> Iterator[BusinessCentral]:
     key = ("company", company.id, company.updated_at)
     kept = _kept.clients.pop(key, None)
     client = kept if isinstance(kept, BusinessCentral) else business_central(company)
-    with _counting(client, key, work):
+    # A site's job that asks BC: where BC is down, the shop's breaker must stay closed.
+    own = work.claim.site_id is None
+    with (
+        nullcontext() if own else breaker.watching(breaker.company_scope(company_id)),
+        _counting(client, key, work),
+    ):
         yield client
 
 

@@ -57,6 +57,7 @@ class RemoteError(InventorySyncError):
     """
 
     permanent = False
+    told_breaker = False  # the breaker of whoever failed knows of it: a job's own vendor is not to blame
 
     def __init__(
         self,

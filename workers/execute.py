@@ -70,9 +70,9 @@ def _work_on(kind: Kind, claim: Claim) -> None:
     except Exception as caught:  # every end is decided in one place
         error = caught
         if scope:
-            _tell_breaker(scope, error, answered=work.progressed)
-        for claim in work.claims:
-            _end(functools.partial(_end_badly, work, claim, error))
+            breaker.tell(scope, error, answered=work.progressed)
+        for held in work.claims:
+            _end(functools.partial(_end_badly, work, held, error))
         return
     if scope and work.calls:
         breaker.succeeded(scope)
@@ -87,16 +87,6 @@ def _scope(claim: Claim) -> str | None:
     if claim.company_id is not None:
         return breaker.company_scope(claim.company_id)
     return None
-
-
-def _tell_breaker(scope: str, error: Exception, *, answered: bool) -> None:
-    """A refusal shows that the vendor is alive; so does a call of this job that was answered before."""
-    if not isinstance(error, RemoteError):
-        return
-    if answered or error.permanent or isinstance(error, RateLimited):
-        breaker.succeeded(scope)
-    if not (error.permanent or isinstance(error, RateLimited)):
-        breaker.failed(scope)
 
 
 def _end_badly(work: Work, claim: Claim, error: Exception) -> None:

@@ -11,6 +11,8 @@ from workers.full_sync.settle import settle
 from workers.full_sync.start import start
 from workers.jobs import Kind
 from workers.maintenance import clean_up
+from workers.webhooks import deliveries, products
+from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
@@ -25,6 +27,7 @@ KINDS: dict[str, Kind] = {
         Kind("stock.push", push.push, on_failed=push.on_failed),
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),
+        Kind(PRODUCT_EVENT, products.follow, on_failed=deliveries.on_failed),
         Kind("maintenance.cleanup", clean_up),
     )
 }

@@ -79,7 +79,8 @@ def committing() -> Iterator[None]:
             log.warning("no hint after a commit", action="hint", error=str(error).strip())
 
 
-def _hint_after_commit(queue: str, number: int = 1) -> None:
+def hint_after_commit(queue: str, number: int = 1) -> None:
+    """Ask `committing()` to hint so many due jobs of a queue once it has committed."""
     wanted = _queues_to_hint.get()
     if wanted is not None:
         wanted[queue] = wanted.get(queue, 0) + number
@@ -110,7 +111,7 @@ def insert(jobs: Sequence[NewJob]) -> list[int]:
     ]
     inserted = rows(_INSERT, (json.dumps(fields),))
     for _, queue in inserted:
-        _hint_after_commit(queue)
+        hint_after_commit(queue)
     return [job_id for job_id, _ in inserted]
 
 
@@ -262,7 +263,7 @@ def _ending(claimed: Claim, status: str, **columns: Any) -> Iterator[None]:
         yield
         _let_go_of_store(claimed)
         insert(steps.advance(claimed.refresh_id, claimed.run_id))
-        _hint_after_commit(claimed.queue, 2)  # this thread is free again: one job for it, one to keep in hand
+        hint_after_commit(claimed.queue, 2)  # this thread is free again: one job for it, one to keep in hand
 
 
 def _let_go_of_store(claimed: Claim) -> None:
@@ -277,7 +278,7 @@ def _let_go_of_store(claimed: Claim) -> None:
             """,
             (claimed.store_key, claimed.id),
         )
-        _hint_after_commit(claimed.queue)
+        hint_after_commit(claimed.queue)
 
 
 def _run_failure_hook(job_id: int, kind: str, error: str) -> None:
@@ -309,7 +310,7 @@ def _end_unheld(job_id: int, *, where: str, error: str) -> bool:
         doubt(job_id)
         _run_failure_hook(job_id, kind, error)
         insert(steps.advance(refresh_id, run_id))
-        _hint_after_commit(queue)
+        hint_after_commit(queue)
         return True
 
 
@@ -342,7 +343,7 @@ def retry(job_id: int) -> bool:
         )
         if found is None:
             return False
-        _hint_after_commit(found[0])
+        hint_after_commit(found[0])
         return True
 
 
@@ -385,7 +386,7 @@ def _release(job_id: int, exhausted: bool, minutes: float | None) -> bool:
         if found is None:
             return False
         doubt(job_id)
-        _hint_after_commit(found[0])
+        hint_after_commit(found[0])
         return True
 
 

@@ -1,0 +1,1 @@
+"""Webhooks: proved, logged, folded into one job a product, and acted on by reading the shop again."""

@@ -1,0 +1,133 @@
+"""A product's event: read it again from the shop, follow what changed, and give it the right stock at once.
+
+An event only says that something happened. Whether a product was created, changed, sold, trashed, restored or
+taken off the channel, and in which order the events came: what the shop answers now is what holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.database import rows, session, transaction
+from models.site import BIGCOMMERCE, Site
+from workers import clock, ledger
+from workers.clients.shop import ShopClient
+from workers.connections import company_client, site_client
+from workers.decisions import decide
+from workers.errors import LeaseLost, MustWait, RateLimited
+from workers.jobs import WEBHOOKS, Done, NewJob, Priority, Work
+from workers.leases import heartbeat
+from workers.observations import record_gone, record_shop, record_stock
+from workers.planning import plan
+from workers.webhooks import deliveries
+
+PRODUCTS_A_READ = {BIGCOMMERCE: 250, "woocommerce": 100}
+"""One call at most: a burst of events must not eat the shop's quota."""
+FRESH_STOCK = timedelta(seconds=60)  # what BC said this lately is not asked again
+
+# Only what the shop now shows otherwise than agreed asks for a decision, and for BC: an echo of our own write
+# does not. With each row go the others of its key, since two SKUs may have become ambiguous.
+_IN_QUESTION = """
+    WITH own AS (
+        SELECT id, sku_key FROM rm_items
+        WHERE site_id = %(site)s AND active AND product_id = ANY (%(products)s)
+          AND (agreed IS NULL OR shown IS DISTINCT FROM wanted OR skip_reason IS NOT NULL)
+    )
+    SELECT id, sku_key, tracking IN ('product', 'variant') FROM rm_items
+    WHERE id IN (SELECT id FROM own)
+       OR id IN (SELECT i.id FROM own JOIN rm_items i ON i.site_id = %(site)s AND i.active
+                 AND i.sku_key = own.sku_key WHERE own.sku_key <> '')
+"""
+_NOT_FRESH = """
+    SELECT key FROM unnest(%s::text[]) AS key
+    WHERE NOT EXISTS (SELECT FROM rm_stock s
+                      WHERE s.company_id = %s AND s.key = key.key AND s.read_started_at >= %s)
+    ORDER BY key
+"""
+# Never raise merely because the shop shows less: it has sold, and BC doesn't know yet. Lower always.
+DESERVES_A_PUSH = """
+    id = ANY (%(items)s) AND NOT unsure AND shown IS DISTINCT FROM wanted
+    AND (agreed IS NULL OR agreed <> wanted OR wanted < shown)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: int
+    key: str
+    tracked: bool
+
+
+def follow(work: Work) -> Done:
+    """Do the events of one product, and of others of its shop that wait."""
+    with session():
+        site = Site.get_by_id(work.claim.site_id)
+    if not site.active:
+        return Done(record=lambda: deliveries.ignored([work.claim.id], "the site is not active"))
+    if work.claim.attempts == 1:  # what has failed before goes alone
+        ledger.claim_companions(work, PRODUCTS_A_READ[site.platform] - 1)
+    job_ids = [claim.id for claim in work.claims]
+    with heartbeat.holding(*work.companions):
+        try:
+            item_ids = _follow(work, site)
+        except (MustWait, RateLimited, LeaseLost):
+            raise
+        except Exception as error:
+            deliveries.attempt_failed(
+                job_ids, f"{error}".splitlines()[0][:500] if str(error) else repr(error)
+            )
+            raise
+
+    def record() -> None:
+        deliveries.completed(job_ids)
+        _plan(work, site, item_ids)
+
+    return Done(result={"products": len(job_ids), "in_question": len(item_ids)}, record=record)
+
+
+def _follow(work: Work, site: Site) -> list[int]:
+    """Read, record, decide; gives the rows whose stock may have to change."""
+    product_ids = sorted({int(claim.payload["product"]) for claim in work.claims})
+    with site_client(site, work) as client:
+        _read(client, site, product_ids)
+    found = [_Row(*values) for values in rows(_IN_QUESTION, {"site": site.id, "products": product_ids})]
+    if not found:
+        return []
+    since = clock.now() - FRESH_STOCK
+    _ask_bc(work, site, sorted({entry.key for entry in found if entry.tracked and entry.key}), since)
+    item_ids = [entry.id for entry in found]
+    decide(site, since=since, stock_is_partial=False, item_ids=item_ids)
+    return item_ids
+
+
+def _read(client: ShopClient, site: Site, product_ids: Sequence[int]) -> None:
+    started = clock.now()
+    read = client.read_products(product_ids)
+    record_shop(site.id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
+    record_gone(site.id, product_ids, [item.ref for item in read.items], started)
+
+
+def _ask_bc(work: Work, site: Site, keys: Sequence[str], since: datetime) -> None:
+    stale = [key for (key,) in rows(_NOT_FRESH, (list(keys), site.company_id, since))]
+    if not stale:
+        return
+    with company_client(site.company_id, work) as client:
+        for chain in client.chains(stale):
+            started = clock.now()
+            record_stock(site.company_id, client.read_chain(chain), started)
+
+
+def _plan(work: Work, site: Site, item_ids: Sequence[int]) -> None:
+    template = NewJob(
+        kind="stock.push",
+        queue=WEBHOOKS,
+        priority=Priority.URGENT,
+        site_id=site.id,
+        store_key=site.store_key,
+        request_id=work.claim.request_id,
+    )
+    if item_ids:
+        with transaction():
+            plan(site, template, DESERVES_A_PUSH, {"items": list(item_ids)})
