@@ -12,6 +12,7 @@ from api.auth import PUBLIC, needs
 from api.rest import blueprints, examples, routes
 from models.database import configure
 from workers import log
+from workers.broker import connect_sender
 
 VERSION = "1"
 DOCUMENT = f"{routes.PREFIX}/openapi.json"
@@ -38,6 +39,7 @@ def create_app(role: str = "web") -> Flask:
     """The app, on the database of the settings. Raises SettingsError."""
     log.configure(role)
     configure()
+    connect_sender()
     app = _Api(
         "api",
         info=Info(title="Inventory Sync", version=VERSION, description=_ABOUT),

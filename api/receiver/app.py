@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from api import auth, edge, errors, health
+from api.receiver.routes import Receiver
 from models.database import configure
 from workers import log
+from workers.broker import connect_sender
 
 
 def create_app(role: str = "receiver") -> Flask:
@@ -18,4 +20,6 @@ def create_app(role: str = "receiver") -> Flask:
     errors.init_app(app)
     auth.init_app(app)
     app.register_blueprint(health.blueprint())
+    app.register_blueprint(Receiver().blueprint())
+    connect_sender()
     return app

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from models.site import BIGCOMMERCE
 from workers.forms import LARGEST_BIGINT
 from workers.sku import storable
+from workers.webhooks.proofs import Headers
 from workers.webhooks.site_keys import SiteKeys
 
 LONGEST_TEXT = 200
@@ -34,12 +34,12 @@ class Event:
     ignored: str | None = None
 
 
-def event_type_of(platform: str, headers: Mapping[str, str]) -> str | None:
+def event_type_of(platform: str, headers: Headers) -> str | None:
     """What the headers alone tell, for deliveries whose body is not to be trusted."""
     return None if platform == BIGCOMMERCE else _short(headers.get("X-WC-Webhook-Topic"))
 
 
-def parse(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Event:
+def parse(keys: SiteKeys, headers: Headers, body: bytes) -> Event:
     """Read a delivery that has been proved. Raises UnreadableError."""
     document = _document(body)
     if keys.platform == BIGCOMMERCE:
@@ -57,7 +57,7 @@ def _document(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _bigcommerce(keys: SiteKeys, headers: Mapping[str, str], body: dict[str, Any]) -> Event:
+def _bigcommerce(keys: SiteKeys, headers: Headers, body: dict[str, Any]) -> Event:
     scope = _short(body.get("scope"))
     data = body.get("data")
     if scope is None or not isinstance(data, dict):
@@ -92,7 +92,7 @@ def _variant(data: dict[str, Any]) -> int | None:
     return None
 
 
-def _woocommerce(headers: Mapping[str, str], body: dict[str, Any]) -> Event:
+def _woocommerce(headers: Headers, body: dict[str, Any]) -> Event:
     topic = _short(headers.get("X-WC-Webhook-Topic"))
     if topic is None:
         raise UnreadableError("there is no X-WC-Webhook-Topic header")

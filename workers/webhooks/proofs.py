@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Protocol, overload
 
 from standardwebhooks import Webhook
 
@@ -20,6 +20,18 @@ TOKEN_HEADER = "X-Inventory-Sync-Token"  # noqa: S105 - a header's name
 _TIMESTAMP = re.compile(r"[0-9]{1,10}")
 _PING = re.compile(rb"webhook_id=[0-9]{1,18}")
 _FORM = "application/x-www-form-urlencoded"
+
+
+class Headers(Protocol):
+    """Header values by name, whatever the name's case, as Flask's request has them."""
+
+    @overload
+    def get(self, key: str, /) -> str | None: ...
+
+    @overload
+    def get(self, key: str, default: str, /) -> str: ...
+
+    def __contains__(self, key: str, /) -> bool: ...
 
 
 class Verdict(StrEnum):
@@ -37,11 +49,8 @@ class Verdict(StrEnum):
 ACCEPTED = (Verdict.VERIFIED, Verdict.LATE)
 
 
-def judge(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What a delivery proves. All proofs that the site demands must pass; demanding none proves nothing.
-
-    headers: looked up by name, whatever their case.
-    """
+def judge(keys: SiteKeys, headers: Headers, body: bytes) -> Verdict:
+    """What a delivery proves. All proofs that the site demands must pass; demanding none proves nothing."""
     if keys.platform != BIGCOMMERCE and _is_ping(headers, body):
         return Verdict.PING
     verdicts = {_PROOFS[proof](keys, headers, body) for proof in keys.proofs}
@@ -51,12 +60,12 @@ def judge(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Verdict:
     return Verdict.UNSIGNED
 
 
-def _is_ping(headers: Mapping[str, str], body: bytes) -> bool:
+def _is_ping(headers: Headers, body: bytes) -> bool:
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     return kind == _FORM and _PING.fullmatch(body) is not None and "X-WC-Webhook-Topic" not in headers
 
 
-def _header(keys: SiteKeys, headers: Mapping[str, str], _: bytes) -> Verdict:
+def _header(keys: SiteKeys, headers: Headers, _: bytes) -> Verdict:
     given = headers.get(TOKEN_HEADER)
     if given is None or keys.header_value is None:
         return Verdict.UNSIGNED
@@ -64,13 +73,13 @@ def _header(keys: SiteKeys, headers: Mapping[str, str], _: bytes) -> Verdict:
     return Verdict.VERIFIED if same else Verdict.FORGED
 
 
-def _signature(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Verdict:
+def _signature(keys: SiteKeys, headers: Headers, body: bytes) -> Verdict:
     if keys.platform == BIGCOMMERCE:
         return _standard(keys, headers, body)
     return _woocommerce(keys, headers, body)
 
 
-def _woocommerce(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Verdict:
+def _woocommerce(keys: SiteKeys, headers: Headers, body: bytes) -> Verdict:
     """base64 of the HMAC-SHA256 of the body; nothing signs a time, so that a replay verifies."""
     given = headers.get("X-WC-Webhook-Signature")
     if not given or not keys.secrets:
@@ -81,7 +90,7 @@ def _woocommerce(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Ver
     return Verdict.VERIFIED if _is_one_of(given, expected) else Verdict.FORGED
 
 
-def _standard(keys: SiteKeys, headers: Mapping[str, str], body: bytes) -> Verdict:
+def _standard(keys: SiteKeys, headers: Headers, body: bytes) -> Verdict:
     """Standard Webhooks, keyed with the raw bytes of the app's client secret."""
     delivery = headers.get("webhook-id")
     stamp = headers.get("webhook-timestamp", "").strip()
