@@ -13,12 +13,16 @@ from contextlib import contextmanager
 
 import structlog
 
+from models.database import DatabaseUnavailable, rows
 from workers import limit_scripts
 from workers.errors import MustWait, RateLimited, RemoteError
+from workers.jobs import QUEUES
+from workers.outbox import committing, hint_after_commit
 from workers.redis_client import RedisAwayError, run_script
 
 FAILURES_TO_OPEN = 5  # in a row; fewer would open it on one bad minute of a host
 PROBE_SECONDS = 20.0
+WAITING = "is failing (breaker open)"
 KEPT_SECONDS = 86_400  # what is older is forgotten
 SPREAD_SECONDS = 2.0  # so that those who wait don't all come back at the same instant
 
@@ -33,6 +37,11 @@ def site_scope(site_id: int) -> str:
 def company_scope(company_id: int) -> str:
     """The scope of a Business Central company."""
     return f"company:{company_id}"
+
+
+def waiting(scope: str) -> str:
+    """Why a job waits: what its `error` begins with, by which it is found again when the breaker closes."""
+    return f"{scope} {WAITING}"
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def check(scope: str) -> None:
         return
     if milliseconds > 0:
         wait = milliseconds / 1000 + random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - a spread, no secret
-        raise MustWait(wait, f"{scope} is failing (breaker open)")
+        raise MustWait(wait, waiting(scope))
 
 
 def failed(scope: str) -> None:
@@ -81,14 +90,47 @@ def failed(scope: str) -> None:
 
 
 def succeeded(scope: str) -> bool:
-    """Tell of a call that was answered. True where that just closed the breaker: what waits is due now."""
+    """Tell of a call that was answered. True where that just closed the breaker: who waits is due now."""
     try:
         closed = bool(int(run_script(limit_scripts.BREAKER_SUCCEEDED, [_key(scope)], [])))
     except RedisAwayError:
         return False
     if closed:
         log.info("Breaker closed", action="breaker.closed", scope=scope)
+        try:
+            _wake(scope)
+        except DatabaseUnavailable as error:  # they wait for as long as a probe would have
+            log.warning("Nobody woken", action="breaker.closed", scope=scope, error=str(error).strip())
     return closed
+
+
+def _wake(scope: str) -> None:
+    """What waited for this breaker is due at once.
+
+    Only that: whoever was told by the vendor when to come back, or backs off, keeps its own time.
+    """
+    kind, _, owner = scope.partition(":")
+    # A site's job may wait for its company too, where it asks Business Central.
+    owned = "site_id = %(owner)s"
+    if kind == "company":
+        sites = "ARRAY(SELECT id FROM rm_sites WHERE company_id = %(owner)s)"
+        owned = f"((site_id IS NULL AND company_id = %(owner)s) OR site_id = ANY ({sites}))"
+    with committing():
+        # Those that are locked are just being ended or cancelled: they don't wait.
+        woken = rows(
+            f"""
+            UPDATE rm_queue SET available_at = now(), hinted_at = NULL, hint_count = 0, updated_at = now()
+            WHERE id IN (
+                SELECT id FROM rm_queue
+                WHERE status = 'pending' AND queue = ANY (%(queues)s) AND {owned}
+                  AND available_at > now() AND starts_with(error, %(reason)s)
+                ORDER BY id FOR UPDATE SKIP LOCKED)
+            RETURNING queue
+            """,
+            {"queues": list(QUEUES), "owner": int(owner), "reason": waiting(scope)},
+        )
+        for (queue,) in woken:
+            hint_after_commit(queue)
 
 
 def _key(scope: str) -> str:

@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 
 from models.database import DatabaseUnavailable, configure
-from workers import ledger, occasions
+from workers import occasions, rescue
 from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
@@ -33,11 +33,11 @@ def turn(*, heal: bool) -> int:
 
     heal: also look for what stalled, and for what the schedule and dead receivers owe.
     """
-    found = ledger.release_stuck()
+    found = rescue.release_stuck()
     if found:
         log.warning("jobs given back", action="release", jobs=found)
     if heal:
-        found += ledger.heal()
+        found += rescue.heal()
         found += len(occasions.check())
         found += catch_up.settle_of_the_dead()
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)

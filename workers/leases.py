@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import structlog
 
 from models.config import settings
-from models.database import DatabaseUnavailable, execute, rows
+from models.database import execute, row, rows
 from workers.errors import LeaseLost
 from workers.jobs import Claim
 
@@ -18,16 +18,26 @@ log = structlog.get_logger()
 
 RENEWALS_A_LEASE = 4.5  # a lease of 45 s is renewed every 10 s: three renewals may fail before it lapses
 WRITE_MARGIN_SECONDS = 15.0  # a write starts only if the lease outlives its deadline by this
+GIVE_WAY_SECONDS = 60.0
+"""How long a store is kept free for a more urgent write that nobody comes for: its queue may have no worker."""
 
 _RENEW_JOBS = """
     UPDATE rm_queue SET lease_expires_at = least(now() + make_interval(secs => %s), deadline_at)
     WHERE status = 'processing' AND deadline_at > now()
       AND (id, lease_token) IN (SELECT unnest(%s::bigint[]), unnest(%s::uuid[]))
 """
+# A store is held as long as its job is: one that hangs past its deadline must not keep others out for ever.
 _RENEW_STORES = """
-    UPDATE rm_store_leases SET expires_at = now() + make_interval(secs => %s)
-    WHERE expires_at > now() AND token = ANY (%s::uuid[])
+    UPDATE rm_store_leases s SET expires_at = now() + make_interval(secs => %s)
+    FROM rm_queue q
+    WHERE s.expires_at > now() AND s.token = ANY (%s::uuid[])
+      AND q.id = s.job_id AND q.lease_token = s.token AND q.status = 'processing' AND q.deadline_at > now()
 """
+OVERTAKES = f"""
+    n.status = 'pending' AND n.available_at <= now()
+    AND greatest(n.available_at, n.updated_at) > now() - make_interval(secs => {GIVE_WAY_SECONDS})
+"""
+"""Of two jobs that want one store, whether the more urgent one (`n`) is to be waited for."""
 
 
 class Heartbeat:
@@ -35,14 +45,17 @@ class Heartbeat:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[int, Claim] = {}
+        # By token too: a job that hangs may be claimed anew by another thread of its own process.
+        self._held: dict[tuple[int, uuid.UUID], Claim] = {}
         self._thread: threading.Thread | None = None
+        self._every_seconds = 0.0
 
     @contextmanager
     def holding(self, *claims: Claim) -> Iterator[None]:
         """Keep these claims alive while the block runs."""
         with self._lock:
-            self._held.update({claim.id: claim for claim in claims})
+            self._every_seconds = settings().job_lease_seconds / RENEWALS_A_LEASE
+            self._held.update({(claim.id, claim.token): claim for claim in claims})
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
                 self._thread.start()
@@ -51,18 +64,18 @@ class Heartbeat:
         finally:
             with self._lock:
                 for claim in claims:
-                    self._held.pop(claim.id, None)
+                    self._held.pop((claim.id, claim.token), None)
 
     def _run(self) -> None:
         pause = threading.Event()
-        while not pause.wait(settings().job_lease_seconds / RENEWALS_A_LEASE):
+        while not pause.wait(self._every_seconds):
             with self._lock:
                 claims = list(self._held.values())
             if not claims:
                 continue
             try:
                 self._renew(claims)
-            except DatabaseUnavailable as error:
+            except Exception as error:  # whatever it is, the jobs go on, and the next renewal may work
                 log.warning("leases could not be renewed", action="heartbeat", error=str(error).strip())
 
     @staticmethod
@@ -82,8 +95,9 @@ def take_store(store_key: str, job_id: int, token: uuid.UUID) -> bool:
 
     Taking over a lapsed lease leaves the dead holder's rows `unsure`: what it sent may still land.
     """
+    # Waits for another taker: should that one be undone, the dead holder is ours to doubt.
     dead = rows(
-        "SELECT job_id FROM rm_store_leases WHERE store_key = %s AND expires_at <= now() FOR UPDATE SKIP LOCKED",
+        "SELECT job_id FROM rm_store_leases WHERE store_key = %s AND expires_at <= now() FOR UPDATE",
         (store_key,),
     )
     taken = execute(
@@ -99,6 +113,19 @@ def take_store(store_key: str, job_id: int, token: uuid.UUID) -> bool:
     if taken and dead:
         doubt(dead[0][0])
     return taken == 1
+
+
+def overtaken(store_key: str | None, priority: int) -> bool:
+    """True where a more urgent write to this store waits: it goes first."""
+    if store_key is None:
+        return False
+    return (
+        row(
+            f"SELECT 1 FROM rm_queue n WHERE n.store_key = %s AND n.priority < %s AND {OVERTAKES} LIMIT 1",
+            (store_key, priority),
+        )
+        is not None
+    )
 
 
 def doubt(job_id: int) -> int:

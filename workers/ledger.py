@@ -1,4 +1,4 @@
-"""The ledger: PostgreSQL remembers all work. Jobs are inserted with their cause, claimed and ended here.
+"""The ledger: PostgreSQL remembers all work. Jobs are claimed and ended here, and inserted in `outbox`.
 
 Lock order, everywhere: stock refresh, run, job. State changes are compare-and-set; no row changed means that
 somebody else was first.
@@ -11,26 +11,24 @@ import random
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import structlog
 from peewee import IntegrityError
 
 from models.config import settings
-from models.database import DatabaseUnavailable, execute, row, rows, transaction
-from workers import hints
-from workers.database_errors import constraint
+from models.database import execute, row, rows, transaction
+from workers.database_errors import constraint, retried
 from workers.errors import InventorySyncError, LeaseLost
 from workers.full_sync import steps
-from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, NewJob, Work
-from workers.leases import doubt, release_store, take_store
+from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, Work
+from workers.leases import doubt, overtaken, release_store, take_store
+from workers.outbox import committing, hint_after_commit, insert
 
 log = structlog.get_logger()
 
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 300.0
-HINTS_AT_ONCE = 8  # of one insert: the rest is hinted as workers become free
 FOLD_TRIES = 5
 CANCELLED = "cancelled"
 
@@ -38,81 +36,10 @@ _CLAIMED = (
     "id, lease_token, kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,"
     " attempts, max_attempts, request_id"
 )
-_INSERT = """
-    INSERT INTO rm_queue (kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,
-                          unique_key, max_attempts, request_id, available_at)
-    SELECT kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,
-           unique_key, max_attempts, request_id, now() + make_interval(secs => delay_seconds)
-    FROM jsonb_to_recordset(%s) AS new (
-        kind text, queue text, priority smallint, payload jsonb, site_id integer, company_id integer, run_id bigint,
-        refresh_id bigint, step text, store_key text, unique_key text, max_attempts integer, request_id text,
-        delay_seconds double precision)
-    ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
-    RETURNING id, queue
-"""
-
-_FREE_FOLD_KEY = """CASE WHEN EXISTS (
+# In an update that makes a job wait again: its key, unless another job waits under it.
+FREE_FOLD_KEY = """CASE WHEN EXISTS (
     SELECT FROM rm_queue o WHERE o.fold_key = rm_queue.fold_key AND o.status = 'pending' AND o.id <> rm_queue.id)
     THEN NULL ELSE fold_key END"""
-
-_queues_to_hint: ContextVar[dict[str, int] | None] = ContextVar("queues_to_hint", default=None)
-
-
-@contextmanager
-def committing() -> Iterator[None]:
-    """A transaction after whose commit the jobs inserted in it are hinted. Nests."""
-    if _queues_to_hint.get() is not None:
-        with transaction():
-            yield
-        return
-    wanted: dict[str, int] = {}
-    token = _queues_to_hint.set(wanted)
-    try:
-        with transaction():
-            yield
-    finally:
-        _queues_to_hint.reset(token)
-    for queue, number in wanted.items():
-        try:
-            hints.hint_due(queue, min(number, HINTS_AT_ONCE))
-        except DatabaseUnavailable as error:  # what was asked for is committed: the dispatcher hints it
-            log.warning("no hint after a commit", action="hint", error=str(error).strip())
-
-
-def hint_after_commit(queue: str, number: int = 1) -> None:
-    """Ask `committing()` to hint so many due jobs of a queue once it has committed."""
-    wanted = _queues_to_hint.get()
-    if wanted is not None:
-        wanted[queue] = wanted.get(queue, 0) + number
-
-
-def insert(jobs: Sequence[NewJob]) -> list[int]:
-    """Insert jobs with their cause, inside `committing()`; gives the ids of those that are new, in order."""
-    if not jobs:
-        return []
-    fields = [
-        {
-            "kind": job.kind,
-            "queue": job.queue,
-            "priority": int(job.priority),
-            "payload": dict(job.payload),
-            "site_id": job.site_id,
-            "company_id": job.company_id,
-            "run_id": job.run_id,
-            "refresh_id": job.refresh_id,
-            "step": job.step,
-            "store_key": job.store_key,
-            "unique_key": job.unique_key,
-            "max_attempts": job.max_attempts,
-            "request_id": job.request_id,
-            "delay_seconds": job.delay_seconds,
-        }
-        for job in jobs
-    ]
-    inserted = rows(_INSERT, (json.dumps(fields),))
-    for _, queue in inserted:
-        hint_after_commit(queue)
-    return [job_id for job_id, _ in inserted]
 
 
 def kind_of(job_id: int) -> str | None:
@@ -133,16 +60,21 @@ def claim(job_id: int, deadline_seconds: float = HARD_DEADLINE_SECONDS) -> Claim
             WHERE id = %s AND status = 'pending' AND available_at <= now()
             RETURNING {_CLAIMED}
             """,
-            (str(token), settings().job_lease_seconds, deadline_seconds, job_id),
+            (str(token), min(settings().job_lease_seconds, deadline_seconds), deadline_seconds, job_id),
         )
         if found is None:
             return None
         claimed = Claim(found[0], token, *found[2:])
-        if claimed.store_key and not take_store(claimed.store_key, claimed.id, token):
-            # Waiting for a store is no attempt; whoever holds it hints the next writer when it lets go.
+        if claimed.store_key and (
+            overtaken(claimed.store_key, claimed.priority)
+            or not take_store(claimed.store_key, claimed.id, token)
+        ):
+            # Waiting for a store is no attempt. It looks new again: whoever holds the store may be letting go
+            # at this moment, and could not see this row, which we have locked.
             execute(
                 "UPDATE rm_queue SET status = 'pending', attempts = attempts - 1, lease_token = NULL,"
-                " lease_expires_at = NULL, started_at = NULL, deadline_at = NULL WHERE id = %s",
+                " lease_expires_at = NULL, started_at = NULL, deadline_at = NULL, hinted_at = NULL, hint_count = 0"
+                " WHERE id = %s",
                 (job_id,),
             )
             return None
@@ -182,6 +114,7 @@ def claim_companions(work: Work, most: int) -> list[Claim]:
     return taken
 
 
+@retried
 def complete(claimed: Claim, done: Done, *, calls: int = 0, companions: Sequence[Claim] = ()) -> None:
     """End a job as completed, with all that must commit with it. Raises LeaseLost: nothing was changed."""
     result = json.dumps(dict(done.result)) if done.result is not None else None
@@ -200,20 +133,22 @@ def complete(claimed: Claim, done: Done, *, calls: int = 0, companions: Sequence
         insert(done.jobs)
 
 
+@retried
 def fail(claimed: Claim, error: str, *, calls: int = 0) -> None:
     """End a job as failed, with the reason. Raises LeaseLost: nothing was changed."""
     with _ending(claimed, "failed", error=error, calls=calls, result=None):
         _run_failure_hook(claimed.id, claimed.kind, error)
 
 
+@retried
 def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_attempt: bool) -> None:
     """Give a job back: due again in `seconds`. Raises LeaseLost: nothing was changed."""
     with committing():
-        changed = _to_pending(
+        changed = to_pending(
             f"""
             UPDATE rm_queue SET status = 'pending', attempts = attempts - %s, error = %s, calls = calls + %s,
                 available_at = now() + make_interval(secs => %s), lease_token = NULL, lease_expires_at = NULL,
-                hinted_at = NULL, hint_count = 0, updated_at = now(), fold_key = {_FREE_FOLD_KEY}
+                hinted_at = NULL, hint_count = 0, updated_at = now(), fold_key = {FREE_FOLD_KEY}
             WHERE id = %s AND lease_token = %s AND status = 'processing' RETURNING queue
             """,
             (0 if costs_attempt else 1, error, calls, seconds, claimed.id, str(claimed.token)),
@@ -221,9 +156,10 @@ def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_a
         if changed is None:
             raise LeaseLost(f"job {claimed.id} is no longer ours")
         _let_go_of_store(claimed)
+        hint_after_commit(claimed.queue)  # this thread is free again
 
 
-def _to_pending(statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def to_pending(statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Run an update that makes a job wait again; gives its row.
 
     Only one job of a fold key may wait: where another does, this one goes on without the key. A delivery may
@@ -270,15 +206,17 @@ def _let_go_of_store(claimed: Claim) -> None:
     if claimed.store_key:
         release_store(claimed)
         # The next writer may have been hinted while the lease was taken: make it look new.
-        execute(
+        following = row(
             """
             UPDATE rm_queue SET hinted_at = NULL, hint_count = 0 WHERE id = (
                 SELECT id FROM rm_queue WHERE store_key = %s AND status = 'pending' AND available_at <= now()
                   AND id <> %s ORDER BY priority, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING queue
             """,
             (claimed.store_key, claimed.id),
         )
-        hint_after_commit(claimed.queue)
+        if following is not None:
+            hint_after_commit(following[0])
 
 
 def _run_failure_hook(job_id: int, kind: str, error: str) -> None:
@@ -292,8 +230,8 @@ def _run_failure_hook(job_id: int, kind: str, error: str) -> None:
 # Ends that nobody holds a lease for: the dispatcher, the command line, a person.
 
 
-def _end_unheld(job_id: int, *, where: str, error: str) -> bool:
-    """End a job as failed if `where` (a constant condition) still holds."""
+def end_unheld(job_id: int, *, where: str, error: str) -> bool:
+    """End a job as failed if `where` (a constant condition) still holds. False: it does not."""
     with committing():
         found = row("SELECT refresh_id, run_id, kind, queue FROM rm_queue WHERE id = %s", (job_id,))
         if found is None:
@@ -314,11 +252,13 @@ def _end_unheld(job_id: int, *, where: str, error: str) -> bool:
         return True
 
 
+@retried
 def cancel(job_id: int) -> bool:
     """End a pending or processing job as failed with the error `cancelled`. False: it had ended."""
-    return _end_unheld(job_id, where="status IN ('pending', 'processing')", error=CANCELLED)
+    return end_unheld(job_id, where="status IN ('pending', 'processing')", error=CANCELLED)
 
 
+@retried
 def retry(job_id: int) -> bool:
     """Give a failed job all its attempts again. False: it has not failed, or its run is over."""
     with committing():
@@ -326,10 +266,10 @@ def retry(job_id: int) -> bool:
         if owners is None:
             return False
         steps.lock(*owners)
-        found = _to_pending(
+        found = to_pending(
             f"""
             UPDATE rm_queue SET status = 'pending', attempts = 0, available_at = now(), hinted_at = NULL,
-                hint_count = 0, finished_at = NULL, updated_at = now(), fold_key = {_FREE_FOLD_KEY}
+                hint_count = 0, finished_at = NULL, updated_at = now(), fold_key = {FREE_FOLD_KEY}
             WHERE id = %s AND status = 'failed'
               AND (run_id IS NULL OR EXISTS (
                     SELECT FROM rm_sync_runs r
@@ -345,62 +285,3 @@ def retry(job_id: int) -> bool:
             return False
         hint_after_commit(found[0])
         return True
-
-
-def release_stuck(minutes: float | None = None) -> int:
-    """Give back jobs whose lease has lapsed, and those that have run longer than `minutes`; gives how many.
-
-    A job that has used up its attempts ends as failed: it may kill each worker that takes it.
-    """
-    found = rows(
-        """
-        SELECT id, attempts >= max_attempts FROM rm_queue
-        WHERE status = 'processing'
-          AND (lease_expires_at < now() OR started_at < now() - make_interval(secs => %s))
-        """,
-        (1e9 if minutes is None else minutes * 60,),
-    )
-    return sum(_release(job_id, exhausted, minutes) for job_id, exhausted in found)
-
-
-def _release(job_id: int, exhausted: bool, minutes: float | None) -> bool:
-    seconds = 1e9 if minutes is None else minutes * 60
-    stuck = (
-        "status = 'processing' AND (lease_expires_at < now()"
-        f" OR started_at < now() - make_interval(secs => {seconds:.3f}))"
-    )
-    if exhausted:
-        return _end_unheld(
-            job_id, where=stuck, error="its worker stopped without a word at every attempt; the last one too"
-        )
-    with committing():
-        found = _to_pending(
-            f"""
-            UPDATE rm_queue SET status = 'pending', available_at = now(), lease_token = NULL,
-                lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
-                fold_key = {_FREE_FOLD_KEY}, error = 'its worker stopped without a word; tried again'
-            WHERE id = %s AND {stuck} RETURNING queue
-            """,
-            (job_id,),
-        )
-        if found is None:
-            return False
-        doubt(job_id)
-        hint_after_commit(found[0])
-        return True
-
-
-def heal() -> int:
-    """Open the next step of runs and refreshes that nothing moves any more; gives how many moved.
-
-    Only a fault in our own code could leave one behind; it must not wait for a person.
-    """
-    moved = 0
-    for refresh_id, run_id in steps.stalled():
-        try:
-            with committing():
-                steps.lock(refresh_id, run_id)
-                moved += len(insert(steps.advance(refresh_id, run_id)))
-        except InventorySyncError as error:
-            log.error("a stalled run could not move on", action="heal", run_id=run_id, error=str(error))
-    return moved

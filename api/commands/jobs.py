@@ -8,7 +8,7 @@ from api.commands.servers import with_database
 from api.commands.shared import Failure, find_site, json_option, print_list
 from models.database import session
 from models.job import JOB_STATUSES, Job
-from workers import ledger
+from workers import ledger, rescue
 
 FIELDS = (
     "id",
@@ -65,7 +65,7 @@ def list_jobs(status: str | None, wanted: str | None, limit: int, as_json: bool)
 @with_database
 def release_stuck(minutes: float) -> None:
     """Give hung jobs back to the queue; prints how many."""
-    click.echo(f"{ledger.release_stuck(minutes)} jobs released")
+    click.echo(f"{rescue.release_stuck(minutes)} jobs released")
 
 
 @jobs.command()

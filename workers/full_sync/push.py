@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.database import execute, row, rows, session, transaction
+from models.database import execute, rows, session, transaction
 from models.site import Site
 from workers import clock, leases
 from workers.clients.shop import ItemRef, ShopClient, StockWrite, Tracking, Verdict, WriteResult
@@ -102,12 +102,7 @@ class _Pusher:
 
     def _let_urgent_writes_pass(self) -> None:
         """A sale must not wait for a whole chunk of the night's sync: the store goes to whoever is more urgent."""
-        waiting = row(
-            "SELECT 1 FROM rm_queue WHERE store_key = %s AND status = 'pending' AND priority < %s"
-            " AND available_at <= now() LIMIT 1",
-            (self._claim.store_key, self._claim.priority),
-        )
-        if waiting:
+        if leases.overtaken(self._claim.store_key, self._claim.priority):
             raise MustWait(0.0, "a more urgent write to this store waits")
 
     def _load(self) -> list[_Row]:

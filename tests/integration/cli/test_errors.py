@@ -102,7 +102,7 @@ def test_an_error_that_nobody_foresaw_is_one_line_too(
     def fail(minutes: float) -> int:
         raise RuntimeError("boom\nand more")
 
-    monkeypatch.setattr("workers.ledger.release_stuck", fail)
+    monkeypatch.setattr("workers.rescue.release_stuck", fail)
 
     quiet, loud = run("jobs", "release-stuck"), run("--debug", "jobs", "release-stuck")
 

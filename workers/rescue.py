@@ -1,0 +1,85 @@
+"""What nobody moves any more: what dead workers held, and runs that stall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from models.database import DatabaseUnavailable, rows
+from workers import ledger
+from workers.database_errors import retried
+from workers.full_sync import steps
+from workers.leases import doubt
+
+log = structlog.get_logger()
+
+FOREVER_SECONDS = 1e9
+SILENT = "its worker stopped without a word"
+
+
+def release_stuck(minutes: float | None = None) -> int:
+    """Give back jobs whose lease has lapsed, and those that have run longer than `minutes`; gives how many.
+
+    A job that has used up its attempts ends as failed: it may kill each worker that takes it.
+    """
+    seconds = FOREVER_SECONDS if minutes is None else minutes * 60
+    stuck = (
+        "status = 'processing' AND (lease_expires_at < now()"
+        f" OR started_at < now() - make_interval(secs => {seconds:.3f}))"
+    )
+    found = rows(f"SELECT id, attempts >= max_attempts FROM rm_queue WHERE {stuck} ORDER BY id")
+    return sum(
+        _each(partial(_release, job_id, exhausted, stuck), job_id=job_id) for job_id, exhausted in found
+    )
+
+
+@retried
+def _release(job_id: int, exhausted: bool, stuck: str) -> int:
+    if exhausted:
+        return ledger.end_unheld(job_id, where=stuck, error=f"{SILENT} at every attempt; the last one too")
+    with ledger.committing():
+        found = ledger.to_pending(
+            f"""
+            UPDATE rm_queue SET status = 'pending', available_at = now(), lease_token = NULL,
+                lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
+                fold_key = {ledger.FREE_FOLD_KEY}, error = %s
+            WHERE id = %s AND {stuck} RETURNING queue
+            """,
+            (f"{SILENT}; tried again", job_id),
+        )
+        if found is None:
+            return False
+        doubt(job_id)
+        ledger.hint_after_commit(found[0])
+        return True
+
+
+def heal() -> int:
+    """Open the next step of runs and refreshes that nothing moves any more; gives how many jobs that took.
+
+    Only a fault in our own code could leave one behind; it must not wait for a person.
+    """
+    return sum(
+        _each(partial(_move_on, refresh_id, run_id), run_id=run_id, refresh_id=refresh_id)
+        for refresh_id, run_id in steps.stalled()
+    )
+
+
+@retried
+def _move_on(refresh_id: int | None, run_id: int | None) -> int:
+    with ledger.committing():
+        steps.lock(refresh_id, run_id)
+        return len(ledger.insert(steps.advance(refresh_id, run_id)))
+
+
+def _each(mend: Callable[[], int], **which: int | None) -> int:
+    """Mend one; a bad row must not keep the others, or the hints that follow, from being looked at."""
+    try:
+        return mend()
+    except DatabaseUnavailable:
+        raise
+    except Exception:
+        log.exception("it could not be mended", action="rescue", **which)
+        return 0
