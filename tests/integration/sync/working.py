@@ -22,7 +22,7 @@ _CLOCKS = {
     "rm_stock": ("read_started_at", "changed_at"),
     "rm_stock_refreshes": ("read_started_at", "finished_at", "created_at"),
     "rm_sync_runs": ("created_at", "started_at", "list_started_at", "finished_at", "updated_at"),
-    "rm_queue": ("available_at", "hinted_at", "finished_at", "created_at", "updated_at"),
+    "rm_queue": ("available_at", "hinted_at", "started_at", "finished_at", "created_at", "updated_at"),
     "rm_pushes": ("sent_at", "decided_at"),
 }
 
