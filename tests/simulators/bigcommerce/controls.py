@@ -139,7 +139,8 @@ class BigCommerceControls:
 
     def configure(self, body: dict[str, Any]) -> None:
         """quota, window_seconds, headers_on_429, landing (`[min, max]` s), scopes, https_hooks_only,
-        webhook_coalesce_seconds, webhook_retry_scale, retry_keeps_timestamp, sign_hooks."""
+        webhook_coalesce_seconds, webhook_retry_scale, retry_keeps_timestamp, sign_hooks,
+        webhook_timeout_seconds."""
         simulator = self._simulator
         simulator.quota.requests = int(body.get("quota", simulator.quota.requests))
         simulator.quota.window_seconds = float(body.get("window_seconds", simulator.quota.window_seconds))
@@ -152,6 +153,7 @@ class BigCommerceControls:
             simulator.scopes = frozenset(body["scopes"])
         hooks, sending = simulator.hooks, simulator.sending
         hooks.https_only = bool(body.get("https_hooks_only", hooks.https_only))
+        sending.timeout_seconds = float(body.get("webhook_timeout_seconds", sending.timeout_seconds))
         sending.coalesce_seconds = float(body.get("webhook_coalesce_seconds", sending.coalesce_seconds))
         sending.retry_scale = float(body.get("webhook_retry_scale", sending.retry_scale))
         sending.retry_keeps_timestamp = bool(body.get("retry_keeps_timestamp", sending.retry_keeps_timestamp))

@@ -54,13 +54,12 @@ def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
 class BigCommerceSending:
     """Hears what the store says and tells its hooks. `courier` carries."""
 
-    timeout_seconds = 10.0
-
     def __init__(
         self, sender: Sender, store: BigCommerceStore, hooks: HooksApi, on_error: Callable[[str], None]
     ) -> None:
         self._sender, self._hooks = sender, hooks
         self.courier = Courier(sender.store_hash, self, on_error)
+        self.timeout_seconds = 10.0
         self.coalesce_seconds = 0.0  # nothing says that BigCommerce waits for more
         self.retry_scale = 1.0
         self.retry_keeps_timestamp = True  # unconfirmed; so a late retry carries an old one

@@ -126,9 +126,11 @@ class WooCommerceControls:
 
     def configure(self, body: dict[str, Any]) -> None:
         """flat_variations, stock_managed, maintenance, redirect_to, basic_over_http, strips_authorization,
-        permissions (`read`, `read_write`), write_ms_per_item, utc_offset, webhook_coalesce_seconds."""
+        permissions (`read`, `read_write`), write_ms_per_item, utc_offset, webhook_coalesce_seconds,
+        webhook_timeout_seconds."""
         simulator = self._simulator
         sending = simulator.sending
+        sending.timeout_seconds = float(body.get("webhook_timeout_seconds", sending.timeout_seconds))
         sending.coalesce_seconds = float(body.get("webhook_coalesce_seconds", sending.coalesce_seconds))
         simulator.flat_variations = bool(body.get("flat_variations", simulator.flat_variations))
         simulator.maintenance = bool(body.get("maintenance", simulator.maintenance))

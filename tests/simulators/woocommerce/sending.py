@@ -37,8 +37,6 @@ def delivery_id(webhook_id: int, second: int) -> str:
 class WooCommerceSending:
     """Hears what the shop says and tells its webhooks. `courier` carries."""
 
-    timeout_seconds = 5.0
-
     def __init__(
         self,
         name: str,
@@ -49,6 +47,7 @@ class WooCommerceSending:
     ) -> None:
         self._store, self._renderer, self._webhooks = store, renderer, webhooks
         self.courier = Courier(name, self, on_error)
+        self.timeout_seconds = 5.0
         self.coalesce_seconds = COALESCE_SECONDS
         webhooks.on_created = self.ping
         store.listeners.append(self.heard)

@@ -13,6 +13,8 @@ from requests_oauthlib import OAuth1
 from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle, WooCommerceHandle
 from tests.simulators.process import Simulators
 
+from .receiver import Receiver
+
 BC_SCOPE = "https://api.businesscentral.dynamics.com/.default"
 TIMEOUT = 10
 
@@ -97,3 +99,10 @@ def shop_api(shop: WooCommerceHandle) -> Caller:
     session = _session()
     session.auth = OAuth1(shop.consumer_key, shop.consumer_secret, signature_method="HMAC-SHA256")
     return Caller(f"{shop.url}/wp-json/wc/v3", session)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """Where webhooks are sent to."""
+    with Receiver() as running:
+        yield running

@@ -27,6 +27,11 @@ class Received:
         return body
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # the standard library's 5 resets connections when a shop's threads come at once
+
+
 class Receiver:
     """Answers `status`, or what `answer` says of each request; `hold` makes it wait until `let_go`."""
 
@@ -34,17 +39,22 @@ class Receiver:
         self.status = 200
         self.answer: Callable[[Received], int] | None = None
         self._received: list[Received] = []
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._open = threading.Event()
         self._open.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def received(self) -> list[Received]:
         """In the order in which they arrived."""
-        with self._lock:
+        with self._arrived:
             return list(self._received)
+
+    def wait_for(self, count: int, seconds: float = 20) -> None:
+        """Until so many requests have arrived; a TimeoutError says how many have."""
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: len(self._received) >= count, seconds):
+                raise TimeoutError(f"{len(self._received)} of {count} requests within {seconds:.0f} s")
 
     def hold(self) -> None:
         self._open.clear()
@@ -53,8 +63,9 @@ class Receiver:
         self._open.set()
 
     def _take(self, request: Received) -> int:
-        with self._lock:
+        with self._arrived:
             self._received.append(request)
+            self._arrived.notify_all()
         self._open.wait(30)
         return self.answer(request) if self.answer else self.status
 
