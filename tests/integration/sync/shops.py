@@ -45,6 +45,10 @@ class Shop:
         """What the shop shows for a simple product."""
         raise NotImplementedError
 
+    def set_in_shop(self, product_id: int, quantity: int) -> None:
+        """Someone changes the number in the shop itself."""
+        raise NotImplementedError
+
     def item(self, product_id: int, variant_id: int = 0) -> dict[str, Any]:
         """Our row of it."""
         found = row(
@@ -89,6 +93,9 @@ class BigCommerceShop(Shop):
         (quantity,) = self.handle.row(product_id=product_id)["on_hand"].values()
         return int(quantity)
 
+    def set_in_shop(self, product_id: int, quantity: int) -> None:
+        self.handle.set_shop_stock(quantity, product_id=product_id)
+
 
 class WooCommerceShop(Shop):
     """A WooCommerce shop."""
@@ -104,3 +111,6 @@ class WooCommerceShop(Shop):
 
     def shown(self, product_id: int) -> int:
         return int(self.handle.row(product_id)["stock_quantity"])
+
+    def set_in_shop(self, product_id: int, quantity: int) -> None:
+        self.handle.set_shop_stock(product_id, quantity)
