@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "worker-sync": (*_WORKER, "--threads", str(THREADS), "--queues", "sync"),
     "worker-webhooks": (*_WORKER, "--threads", "2", "--queues", "webhooks"),
     "dispatcher": ("-m", "workers.dispatcher"),
+    "webhook": (
+        *("-m", "gunicorn", "--bind", "127.0.0.1:{webhook_port}", "--workers", "1", "--threads", "8"),
+        *("--config", "python:api.gunicorn_conf", "--log-level", "warning", "api.receiver.app:create_app()"),
+    ),
 }
 TUNING = {"dramatiq_queue_prefetch": str(THREADS), "dramatiq_worker_timeout": "100"}
 
@@ -36,11 +41,27 @@ class Fleet:
         self._roles = roles
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the fleet
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.webhook_port = free_port()
 
     def __enter__(self) -> Self:
         for role in self._roles:
             self.start(role)
+        if "webhook" in self._roles:
+            self.wait_for_receiver()
         return self
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the receivers listen; `/webhooks/...` comes behind it."""
+        return f"http://127.0.0.1:{self.webhook_port}"
+
+    def wait_for_receiver(self) -> None:
+        """Wait until the receivers take connections."""
+        eventually(self._receiver_listens, seconds=30, what="the receiver")
+
+    def _receiver_listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.webhook_port)) == 0
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -55,7 +76,7 @@ class Fleet:
     def start(self, role: str) -> None:
         """Start a role in a process group of its own."""
         self.processes[role] = subprocess.Popen(
-            [sys.executable, *COMMANDS[role]],
+            [sys.executable, *(part.format(webhook_port=self.webhook_port) for part in COMMANDS[role])],
             cwd=ROOT,
             env=self._environment,
             stdout=self._log,
@@ -98,6 +119,13 @@ class Fleet:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def eventually(check: Callable[[], bool], *, seconds: float, every: float = 0.1, what: str = "it") -> None:

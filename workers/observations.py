@@ -7,8 +7,8 @@ always write the version, so that a slower listing can't undo them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
@@ -24,13 +24,19 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """changed: rows written. in_flight: rows that still show what they did before a write that is settling."""
+    """changed: rows written. in_flight: rows that still show what they did before a write that is settling.
+
+    flying: their products, each with when its last write was sent (seconds since 1970).
+    """
 
     changed: int
     in_flight: int
+    flying: Mapping[int, int] = field(default_factory=dict)
 
     def __add__(self, other: Observed) -> Observed:
-        return Observed(self.changed + other.changed, self.in_flight + other.in_flight)
+        return Observed(
+            self.changed + other.changed, self.in_flight + other.in_flight, {**self.flying, **other.flying}
+        )
 
 
 def batched(values: Iterable[T], size: int = BATCH_ROWS) -> Iterator[list[T]]:
@@ -56,9 +62,11 @@ _RECORD_SHOP = f"""
             product_id bigint, variant_id bigint, sku text, sku_full_key text, sku_key text, name text,
             tracking text, shown bigint)
     ), flying AS (
-        SELECT count(*) AS number FROM rm_items i JOIN new USING (product_id, variant_id)
+        SELECT product_id, count(*) AS number, max(extract(epoch FROM i.sent_at))::bigint AS sent_at
+        FROM rm_items i JOIN new USING (product_id, variant_id)
         WHERE i.site_id = %(site)s AND i.sent_at > %(started)s - make_interval(secs => %(settle)s)
           AND i.shown = i.sent AND new.shown = i.shown_before AND i.sent <> i.shown_before
+        GROUP BY product_id
     ), written AS (
         INSERT INTO rm_items (site_id, product_id, variant_id, sku, sku_full_key, sku_key, name, tracking, shown,
                               observed_at)
@@ -78,7 +86,8 @@ _RECORD_SHOP = f"""
                OR (rm_items.shown IS DISTINCT FROM excluded.shown AND NOT coalesce({_FLYING}, false)))
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM written), (SELECT number FROM flying)
+    SELECT (SELECT count(*) FROM written), (SELECT coalesce(sum(number), 0)::bigint FROM flying),
+           (SELECT coalesce(jsonb_object_agg(product_id, sent_at), '{{}}') FROM flying)
 """
 
 
@@ -110,7 +119,8 @@ def record_shop(
                 },
             )
         assert found is not None
-        total += Observed(*found)
+        changed, in_flight, flying = found
+        total += Observed(changed, in_flight, {int(product): sent for product, sent in flying.items()})
     return total
 
 

@@ -22,9 +22,11 @@ from workers.leases import heartbeat
 from workers.observations import record_gone, record_shop, record_stock
 from workers.planning import plan
 from workers.webhooks import deliveries
+from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
 PRODUCTS_A_READ = {BIGCOMMERCE: 250, "woocommerce": 100}
 """One call at most: a burst of events must not eat the shop's quota."""
+SETTLE_MARGIN_SECONDS = 1.0
 FRESH_STOCK = timedelta(seconds=60)  # what BC said this lately is not asked again
 
 # Only what the shop now shows otherwise than agreed asks for a decision, and for BC: an echo of our own write
@@ -71,7 +73,7 @@ def follow(work: Work) -> Done:
     job_ids = [claim.id for claim in work.claims]
     with heartbeat.holding(*work.companions):
         try:
-            item_ids = _follow(work, site)
+            item_ids, confirming = _follow(work, site)
         except (MustWait, RateLimited, LeaseLost):
             raise
         except Exception as error:
@@ -84,29 +86,46 @@ def follow(work: Work) -> Done:
         deliveries.completed(job_ids)
         _plan(work, site, item_ids)
 
-    return Done(result={"products": len(job_ids), "in_question": len(item_ids)}, record=record)
+    result = {"products": len(job_ids), "in_question": len(item_ids)}
+    return Done(jobs=confirming, result=result, record=record)
 
 
-def _follow(work: Work, site: Site) -> list[int]:
-    """Read, record, decide; gives the rows whose stock may have to change."""
+def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
+    """Read, record, decide; gives the rows whose stock may have to change, and the reads that follow later."""
     product_ids = sorted({int(claim.payload["product"]) for claim in work.claims})
     with site_client(site, work) as client:
-        _read(client, site, product_ids)
+        confirming = _read(client, site, product_ids)
     found = [_Row(*values) for values in rows(_IN_QUESTION, {"site": site.id, "products": product_ids})]
     if not found:
-        return []
+        return [], confirming
     since = clock.now() - FRESH_STOCK
     _ask_bc(work, site, sorted({entry.key for entry in found if entry.tracked and entry.key}), since)
     item_ids = [entry.id for entry in found]
     decide(site, since=since, stock_is_partial=False, item_ids=item_ids)
-    return item_ids
+    return item_ids, confirming
 
 
-def _read(client: ShopClient, site: Site, product_ids: Sequence[int]) -> None:
+def _read(client: ShopClient, site: Site, product_ids: Sequence[int]) -> list[NewJob]:
+    """Read and record; gives the reads that must confirm what may still be in flight."""
     started = clock.now()
     read = client.read_products(product_ids)
-    record_shop(site.id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
+    settle = client.settle_seconds
+    observed = record_shop(site.id, read.items, started, settle_seconds=settle, listing=False)
     record_gone(site.id, product_ids, [item.ref for item in read.items], started)
+    return [_confirming(site, product, sent, settle) for product, sent in observed.flying.items()]
+
+
+def _confirming(site: Site, product_id: int, sent: int, settle_seconds: float) -> NewJob:
+    """One read more, once the last write must show: until then it may be late, or a sale has undone it."""
+    return NewJob(
+        kind=PRODUCT_EVENT,
+        queue=WEBHOOKS,
+        priority=Priority.NIGHT,
+        payload={"product": product_id},
+        site_id=site.id,
+        unique_key=f"site:{site.id}:product:{product_id}:sent:{sent}",
+        delay_seconds=settle_seconds + SETTLE_MARGIN_SECONDS,
+    )
 
 
 def _ask_bc(work: Work, site: Site, keys: Sequence[str], since: datetime) -> None:

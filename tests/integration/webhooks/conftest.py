@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.sync.conftest import bc, owner, shop, simulators, store, woo
+from tests.integration.sync.conftest import bc, owner, shop, simulators, store, supply, woo
 
-__all__ = ["bc", "owner", "shop", "simulators", "store", "woo"]
+__all__ = ["bc", "owner", "shop", "simulators", "store", "supply", "woo"]

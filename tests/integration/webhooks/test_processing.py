@@ -266,3 +266,18 @@ def test_unassigned_from_the_channel_and_assigned_again(store: BigCommerceShop) 
     change(store, product, channels=store.handle.channel_ids)
     follow(store, product)
     assert store.active() == {product}
+
+
+def test_a_sale_that_undoes_our_last_write_is_seen_once_that_has_settled(store: BigCommerceShop) -> None:
+    product = store.add_stocked("UNDONE-1", in_bc=5)
+    follow(store, product)
+    store.handle.sell(5, product_id=product)
+
+    follow(store, product)  # the store shows what it did before our write: perhaps that has not landed
+    assert store.item(product)["shown"] == 5
+
+    later(store)
+    drain()
+    assert store.item(product)["shown"] == 0
+    assert store.shown(product) == 0
+    assert len(store.written()) == 1
