@@ -27,6 +27,9 @@ from workers.leases import heartbeat
 log = structlog.get_logger()
 
 RATE_LIMIT_SECONDS = 5.0  # where a vendor answers 429 without a header
+LEAST_WAIT_SECONDS = (
+    0.25  # what waits for something must not keep a worker busy by asking whether it is there
+)
 PROGRESS_SECONDS = 0.5  # before a job that got further goes on; the breaker slows what keeps failing
 END_TRIES = 5  # PostgreSQL may be restarting just when a job ends; after that its lease lapses
 END_PAUSE_SECONDS = 1.0
@@ -95,7 +98,7 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
         case LeaseLost():
             raise error
         case MustWait():
-            _wait(claim, error, error.seconds, calls)
+            _wait(claim, error, max(error.seconds, LEAST_WAIT_SECONDS), calls)
         case RateLimited():
             _wait(claim, error, error.retry_after or RATE_LIMIT_SECONDS, calls)
         case ConfigurationError() | PermanentFailure() | UndecryptableError():

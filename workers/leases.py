@@ -49,6 +49,7 @@ class Heartbeat:
         self._held: dict[tuple[int, uuid.UUID], Claim] = {}
         self._thread: threading.Thread | None = None
         self._every_seconds = 0.0
+        self.failed_renewals = 0
 
     @contextmanager
     def holding(self, *claims: Claim) -> Iterator[None]:
@@ -76,6 +77,7 @@ class Heartbeat:
             try:
                 self._renew(claims)
             except Exception as error:  # whatever it is, the jobs go on, and the next renewal may work
+                self.failed_renewals += 1
                 log.warning("leases could not be renewed", action="heartbeat", error=str(error).strip())
 
     @staticmethod

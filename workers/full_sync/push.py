@@ -91,8 +91,10 @@ class _Pusher:
         undecided = self._load()
         sure = [found for found in undecided if not found.unsure]
         self._ids = {found.ref: found.item_id for found in sure}
-        for batch in self._client.batches([found.write for found in sure]):
-            self._let_urgent_writes_pass()
+        for number, batch in enumerate(self._client.batches([found.write for found in sure])):
+            # Not before the first: the claim has let them pass, and each attempt has to get further.
+            if number:
+                self._let_urgent_writes_pass()
             self._write(batch)
         settling = [found.settles_in for found in self._load() if found.unsure]
         if settling:
