@@ -7,25 +7,63 @@ from collections.abc import Iterator
 import pytest
 
 from models.company import Company
-from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
+from tests.integration.sync.shops import BigCommerceShop, Shop, Shops, WooCommerceShop
 from tests.places import company
 from tests.simulators.handles import BusinessCentralHandle
 from tests.simulators.process import Simulators
+from workers.clients import business_central_tokens
+
+SHOPS = 60  # of each platform in one process of simulators: two for each of thirty tests
+
+
+class Supply:
+    """Shops that no test has used. Starting a process for every test would take longer than the test."""
+
+    def __init__(self) -> None:
+        self._running: Simulators | None = None
+        self._used = 0
+
+    def take(self) -> Shops:
+        """Business Central, emptied, and the next two shops of each platform."""
+        if self._running is None or self._used + 2 > SHOPS:
+            self.stop()
+            self._running = Simulators.start(
+                bc_items=0, bigcommerce=SHOPS, bigcommerce_skus=0, woocommerce=SHOPS, woocommerce_skus=0
+            )
+            self._used = 0
+        mine = slice(self._used, self._used + 2)
+        self._used += 2
+        return Shops(self._running.bc, self._running.bigcommerce[mine], self._running.woocommerce[mine])
+
+    def stop(self) -> None:
+        """End the process."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+
+@pytest.fixture(scope="session")
+def supply() -> Iterator[Supply]:
+    """The process of simulators that the tests of this folder share."""
+    shops = Supply()
+    yield shops
+    shops.stop()
 
 
 @pytest.fixture
-def simulators(database: str) -> Iterator[Simulators]:
+def simulators(supply: Supply, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shops]:
     """Business Central and two shops of each platform, all empty. None may hear what it must refuse."""
-    with Simulators.start(
-        bc_items=0, bigcommerce=2, bigcommerce_skus=0, woocommerce=2, woocommerce_skus=0
-    ) as running:
-        yield running
-        for simulator in running.all():
-            assert simulator.violations() == {}, simulator.counts()["examples"]
+    monkeypatch.setattr(business_central_tokens, "_tokens", {})  # as a process that has only just begun
+    shops = supply.take()
+    yield shops
+    for simulator in (shops.bc, *shops.bigcommerce, *shops.woocommerce):
+        assert simulator.violations() == {}, simulator.counts()["examples"]
+        assert simulator.counts()["errors"] == []
+    shops.clear_bc()
 
 
 @pytest.fixture
-def bc(simulators: Simulators) -> BusinessCentralHandle:
+def bc(simulators: Shops) -> BusinessCentralHandle:
     """Business Central, without items."""
     return simulators.bc
 
@@ -37,13 +75,13 @@ def owner(bc: BusinessCentralHandle) -> Company:
 
 
 @pytest.fixture
-def store(simulators: Simulators, owner: Company) -> BigCommerceShop:
+def store(simulators: Shops, owner: Company) -> BigCommerceShop:
     """A BigCommerce store; writes show at once."""
     return BigCommerceShop(simulators.bc, owner, simulators.bigcommerce[0])
 
 
 @pytest.fixture
-def woo(simulators: Simulators, owner: Company) -> WooCommerceShop:
+def woo(simulators: Shops, owner: Company) -> WooCommerceShop:
     """A WooCommerce shop."""
     return WooCommerceShop(simulators.bc, owner, simulators.woocommerce[0])
 

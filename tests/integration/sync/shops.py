@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from models.company import Company
@@ -10,6 +11,24 @@ from models.database import row, rows
 from models.site import Site
 from tests.places import bigcommerce_site, woocommerce_site
 from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle, WooCommerceHandle
+
+
+@dataclass(frozen=True)
+class Shops:
+    """The simulators of one test. The shops are its own; Business Central was cleared after the test before."""
+
+    bc: BusinessCentralHandle
+    bigcommerce: list[BigCommerceHandle]
+    woocommerce: list[WooCommerceHandle]
+
+    def clear_bc(self) -> None:
+        """As it was when it began: no items, no faults, no counts."""
+        self.bc.set_faults()
+        self.bc.set_latency(0)
+        self.bc.configure(secret_expired=False)
+        for number in self.bc.stock():
+            self.bc.remove_item(number)
+        self.bc.reset()
 
 
 class Shop:

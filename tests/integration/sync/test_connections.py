@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from models import config, database
+from models import config
 from models.database import configure, db, rows
 from tests.fleet import eventually
-from tests.integration.sync.shops import Shop
-from tests.integration.sync.working import do_next, drain_until_step
-from tests.places import run_of
+from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
+from tests.integration.sync.working import do_next, drain_until_step, sync
+from tests.places import run_of, wait_for_run
 from tests.simulators.handles import SimulatorHandle
 from workers.execute import execute
 from workers.full_sync.requests import request_sync
@@ -21,14 +21,12 @@ SLOW_MS = 2_000
 
 
 @pytest.fixture
-def one_connection(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    """A shop with one product, in a process that has a single connection."""
-    shop.add_stocked("A-1", 5)
+def one_connection(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process may have a single connection."""
     monkeypatch.setenv("DATABASE_POOL_SIZE", "1")
     config.settings.cache_clear()
     db.close_all()
     configure()
-    return shop
 
 
 def answered(handle: SimulatorHandle) -> int:
@@ -57,36 +55,56 @@ def meanwhile(work: Callable[[], object], handle: SimulatorHandle) -> None:
     worker.join()
 
 
-@pytest.mark.parametrize("step", ["start", "list", "push"])
-def test_the_connection_is_free_while_the_shop_is_asked(one_connection: Shop, step: str) -> None:
-    run_id = request_sync(one_connection.site.id, requested_by="test").run_id
+@pytest.mark.usefixtures("one_connection")
+@pytest.mark.parametrize("step", ["start", "push"])
+def test_the_connection_is_free_while_bigcommerce_is_asked(store: BigCommerceShop, step: str) -> None:
+    free_while_asked(store, step)
+
+
+@pytest.mark.usefixtures("one_connection")
+@pytest.mark.parametrize("step", ["list", "confirm"])
+def test_the_connection_is_free_while_woocommerce_is_asked(woo: WooCommerceShop, step: str) -> None:
+    free_while_asked(woo, step)
+
+
+def free_while_asked(shop: Shop, step: str) -> None:
+    """Come to a step of a sync, and hold the shop's answer back."""
+    shop.add_stocked("A-1", 5)
+    gone = shop.add_stocked("B-2", 5)
+    sync(shop.site.id)
+    shop.delete(gone)  # something to confirm
+    shop.bc.set_stock({"A-1": 6})  # and something to push
+    run_id = request_sync(shop.site.id, requested_by="test").run_id
     drain_until_step(run_id, step)
     kind = "stock.push" if step == "push" else f"sync.{step}"
 
-    meanwhile(lambda: do_next(kind), one_connection.handle)
+    meanwhile(lambda: do_next(kind), shop.handle)
 
-    assert rows("SELECT status FROM rm_queue WHERE kind = %s", (kind,))[0] == ("completed",)
+    assert rows("SELECT status FROM rm_queue WHERE kind = %s AND run_id = %s", (kind, run_id)) == [
+        ("completed",)
+    ]
 
 
-def test_the_connection_is_free_while_business_central_is_asked(one_connection: Shop) -> None:
-    request_sync(one_connection.site.id, requested_by="test")
+@pytest.mark.usefixtures("one_connection")
+def test_the_connection_is_free_while_business_central_is_asked(woo: WooCommerceShop) -> None:
+    woo.add_stocked("A-1", 5)
+    request_sync(woo.site.id, requested_by="test")
     do_next("stock.refresh")
 
-    meanwhile(lambda: do_next("stock.scan"), one_connection.bc)
+    meanwhile(lambda: do_next("stock.scan"), woo.bc)
 
     assert rows("SELECT status FROM rm_queue WHERE kind = 'stock.scan'") == [("completed",)]
 
 
-def test_four_workers_with_one_connection_between_them_finish_a_sync(
-    one_connection: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert database.db._max_connections == 1
+@pytest.mark.usefixtures("one_connection")
+def test_four_workers_with_one_connection_between_them_finish_a_sync(woo: WooCommerceShop) -> None:
+    assert db._max_connections == 1
     for index in range(250):
-        one_connection.bc.add_item(f"SKU{index:04d}", 4)
-        one_connection.add(f"SKU{index:04d}", 1)
-    one_connection.handle.set_latency(100)
-    one_connection.bc.set_latency(100)
-    run_id = request_sync(one_connection.site.id, requested_by="test").run_id
+        woo.bc.add_item(f"SKU{index:04d}", 4)
+        woo.add(f"SKU{index:04d}", 1)
+    woo.handle.set_latency(100)
+    woo.bc.set_latency(100)
+    run_id = request_sync(woo.site.id, requested_by="test").run_id
     over = threading.Event()
 
     def work() -> None:
@@ -99,12 +117,11 @@ def test_four_workers_with_one_connection_between_them_finish_a_sync(
     for worker in workers:
         worker.start()
     try:
-        eventually(lambda: run_of(run_id).status != "queued", seconds=30)
-        eventually(lambda: run_of(run_id).status != "running", seconds=60, what="the end of the run")
+        wait_for_run(run_id, seconds=60)
     finally:
         over.set()
         for worker in workers:
             worker.join()
 
-    assert (run_of(run_id).status, run_of(run_id).pushed) == ("completed", 251)
+    assert (run_of(run_id).status, run_of(run_id).pushed) == ("completed", 250)
     assert rows("SELECT error FROM rm_queue WHERE error IS NOT NULL") == []

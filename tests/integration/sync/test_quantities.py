@@ -19,30 +19,25 @@ def keep_back(shop: Shop, pieces: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("in_bc", "safety_stock", "expected"),
+    ("safety_stock", "expected"),
     [
-        ("7", 0, 7),
-        ("7.99999", 0, 7),
-        ("0.99999", 0, 0),
-        ("0", 0, 0),
-        ("-3", 0, 0),
-        ("-0.5", 0, 0),
-        ("7", 2, 5),
-        ("7.5", 7, 0),
-        ("3", 10, 0),
-        ("2147483647", 0, 2147483647),
+        (0, {"7": 7, "7.99999": 7, "0.99999": 0, "0": 0, "-3": 0, "-0.5": 0, "2147483647": 2147483647}),
+        (2, {"7": 5, "7.99999": 5, "2.99999": 0, "1": 0, "-3": 0, "2147483649": 2147483647}),
+        (10, {"10.5": 0, "11": 1, "3": 0}),
     ],
 )
 def test_the_shop_shows_whole_pieces_that_are_really_there(
-    woo: Shop, in_bc: str, safety_stock: int, expected: int
+    shop: Shop, safety_stock: int, expected: dict[str, int]
 ) -> None:
-    keep_back(woo, safety_stock)
-    product = woo.add_stocked("A-1", in_bc, shown=55)
+    keep_back(shop, safety_stock)
+    products = {
+        in_bc: shop.add_stocked(f"SKU{place}", in_bc, shown=55) for place, in_bc in enumerate(expected)
+    }
 
-    run = sync(woo.site.id)
+    run = sync(shop.site.id)
 
-    assert (run.status, run.pushed) == ("completed", 1)
-    assert woo.shown(product) == expected
+    assert (run.status, run.pushed) == ("completed", len(expected))
+    assert {in_bc: shop.shown(product) for in_bc, product in products.items()} == expected
 
 
 def test_the_inputs_of_the_number_are_kept_beside_it(shop: Shop) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from models.company import Company
 from models.database import execute
-from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
+from tests.integration.sync.shops import BigCommerceShop, Shop, Shops, WooCommerceShop
 from tests.integration.sync.working import drain, sync
 from tests.places import run_of
-from tests.simulators.process import Simulators
 from workers.full_sync.requests import request_sync_all
 
 TWENTY = "EXACTLY-20-000001-AB"  # as long as a number of Business Central can be
@@ -164,7 +163,7 @@ def test_a_product_that_leaves_our_channels_is_left_alone_from_then_on(store: Bi
 
 
 def test_a_product_in_the_channels_of_two_sites_of_a_store_is_contested_and_neither_writes_it(
-    simulators: Simulators, owner: Company
+    simulators: Shops, owner: Company
 ) -> None:
     handle = simulators.bigcommerce[0]
     one = BigCommerceShop(simulators.bc, owner, handle, name="one", channel_ids=[1])
