@@ -14,6 +14,7 @@ from flask.json.provider import DefaultJSONProvider
 
 log = structlog.get_logger()
 
+DELIVERIES = "webhooks"  # the receivers' blueprint
 LARGEST_BODY = 1024 * 1024  # bytes; the largest honest body is a few kilobytes
 _REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HEADERS = {
@@ -57,11 +58,13 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+    there = {name.lower() for name, _ in response.headers}
+    response.headers.extend([pair for pair in _HEADERS.items() if pair[0].lower() not in there])
     response.headers["X-Request-ID"] = g.get("request_id", "")
-    if request.path not in _QUIET:
-        log.info(
+    # Of a delivery rm_webhook_log tells more; a flood of forgeries must not fill the log instead.
+    delivered = request.blueprint == DELIVERIES and response.status_code < 500
+    if request.path not in _QUIET and not (delivered and response.status_code == 200):
+        (log.debug if delivered else log.info)(
             "request",
             action="request",
             method=request.method,

@@ -30,10 +30,10 @@ class Database(PooledPostgresqlDatabase):
     """Peewee's pool, which also notices that a server closed a connection while it lay idle."""
 
     def _is_closed(self, conn: Any) -> bool:
-        if super()._is_closed(conn):
+        # Peewee's own check asks SELECT 1 each time, and under the pool's lock. A restarted server has sent its
+        # goodbye: an idle connection with something to read is dead, which costs no round trip to see.
+        if conn.closed:
             return True
-        # A restarted server has sent its goodbye: an idle connection with something to read is dead.
-        # Costs no round trip, unlike SELECT 1.
         poll = select.poll()
         poll.register(conn.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
         return bool(poll.poll(0))

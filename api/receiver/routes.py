@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 
-from flask import Blueprint, Response, g, jsonify, request
+from flask import Blueprint, Response, g, request
 from playhouse.pool import MaxConnectionsExceeded
 
 from api.auth import PUBLIC, needs
+from api.edge import DELIVERIES
 from api.errors import ProblemError
 from api.receiver.background import Background
 from models.database import DatabaseUnavailable
@@ -45,7 +46,7 @@ class Receiver:
 
     def blueprint(self) -> Blueprint:
         """The two addresses."""
-        made = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+        made = Blueprint(DELIVERIES, __name__, url_prefix="/webhooks")
         made.add_url_rule(
             "/<any(bigcommerce, woocommerce):platform>/<int:site_id>",
             view_func=self.receive,
@@ -114,4 +115,4 @@ def _unknown() -> ProblemError:
 
 
 def _answer(status: str) -> Response:
-    return jsonify(status=status)
+    return Response(f'{{"status":"{status}"}}\n', content_type="application/json")

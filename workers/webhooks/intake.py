@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.database import row
+from models.prepared import Prepared
 from models.webhook_log import DUPLICATE, IGNORED, RECEIVED, REJECTED
 from workers.jobs import WEBHOOKS, Priority
 from workers.sku import storable
@@ -48,13 +49,14 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
 # One statement: the job and the row that is its cause commit together, whatever happens to this process.
 # The upsert meets a waiting job of the same product and folds into it: whoever claims that one waits for this
 # commit, and so reads the shop after it. A job that is being done has read already: then one more waits.
-_ACCEPT = f"""
+_ACCEPT = Prepared(
+    f"""
     WITH seen AS (
         SELECT FROM rm_webhook_log l JOIN rm_queue q ON q.id = l.job_id
         WHERE l.site_id = %(site)s AND l.delivery_key = %(delivery)s AND q.status <> 'failed' LIMIT 1
     ), job AS (
         INSERT INTO rm_queue AS q (kind, queue, priority, payload, site_id, fold_key, request_id, available_at)
-        SELECT '{KIND}', '{WEBHOOKS}', {int(Priority.URGENT)}, %(payload)s::jsonb, %(site)s, %(fold)s, %(request)s,
+        SELECT '{KIND}', '{WEBHOOKS}', {int(Priority.URGENT)}, %(payload)s, %(site)s, %(fold)s, %(request)s,
                greatest(now(), (SELECT max(o.started_at) + make_interval(secs => {WINDOW_SECONDS})
                                 FROM rm_queue o WHERE o.fold_key = %(fold)s))
         WHERE NOT EXISTS (SELECT FROM seen)
@@ -68,7 +70,10 @@ _ACCEPT = f"""
            %(verdict)s, %(resource)s, %(product)s, %(delivery)s, %(headers)s, %(body)s, %(bytes)s,
            (SELECT id FROM job), %(request)s
     RETURNING id, status
-"""
+    """,
+    site="integer", event="text", verdict="text", resource="text", product="bigint", delivery="text",
+    headers="jsonb", body="text", bytes="integer", request="text", payload="jsonb", fold="text",
+)  # fmt: skip
 _NOTE = """
     INSERT INTO rm_webhook_log (site_id, event_type, status, error_message, verdict, resource, product_id,
                                 delivery_key, headers, body, body_bytes, request_id, processed_at)
@@ -100,8 +105,7 @@ def accept(keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery) -
 
     Raises DatabaseUnavailable: nothing was stored.
     """
-    found = row(
-        _ACCEPT,
+    found = _ACCEPT.row(
         {
             **_common(keys, event, verdict, delivery),
             "payload": json.dumps({"product": event.product_id}),

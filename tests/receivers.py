@@ -1,0 +1,99 @@
+"""The receivers as a pod runs them: gunicorn by the Procfile's own line, on a free port."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from api import procfile
+from tests.fleet import LOG_SHOWN, eventually
+
+ROOT = Path(__file__).parent.parent
+START_SECONDS = 30
+
+
+class Gunicorn:
+    """One process of the role `webhook`; `app` puts another app in its place. Gone at the end."""
+
+    def __init__(self, environment: Mapping[str, str], app: str | None = None) -> None:
+        self.port = free_port()
+        values = {**os.environ, **environment, "HOST": "127.0.0.1", "WEBHOOK_PORT": str(self.port)}
+        command = procfile.expand("webhook", procfile.load()["webhook"], values)
+        if app is not None:
+            command[-1] = app
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=values,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def __enter__(self) -> Self:
+        try:
+            eventually(self._answers, seconds=START_SECONDS, every=0.05, what=f"gunicorn {self.log()}")
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        sys.stdout.write(self.log()[-LOG_SHOWN:])  # pytest shows it where the test failed
+        self._log.close()
+
+    def kill(self) -> None:
+        """SIGKILL, workers too: no goodbye."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
+        """A connection that is kept from one request to the next."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers (names in lower case) and body of the answer, on a connection of its own."""
+        connection = self.connect()
+        try:
+            connection.request("POST", path, body, dict(headers))
+            answer = connection.getresponse()
+            return answer.status, {n.lower(): v for n, v in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        """What the process has said."""
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        connection = self.connect()
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
