@@ -37,11 +37,15 @@ END_PAUSE_SECONDS = 1.0
 
 def execute(job_id: int) -> bool:
     """Do one job. False: it was not to be had. Never raises for what a job does."""
-    found = ledger.kind_of(job_id)
-    if found is None:
+    try:
+        found = ledger.kind_of(job_id)
+        if found is None:
+            return False
+        kind = KINDS.get(found)
+        claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
+    except DatabaseUnavailable as error:  # the row is still there, and will be hinted again
+        log.warning("a hint found no PostgreSQL", action="claim", job_id=job_id, error=str(error).strip())
         return False
-    kind = KINDS.get(found)
-    claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
     if claim is None:
         return False
     with structlog.contextvars.bound_contextvars(**_context(claim)), heartbeat.holding(claim):
