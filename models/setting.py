@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from peewee import TextField
 
+from models.config import settings
 from models.database import Table, session
 from models.fields import json_field, now_field
 
@@ -75,13 +78,32 @@ def checked(key: str, value: Any) -> Any:
             and int(minutes) < 60
         ):
             raise SettingError("must be a time of day as HH:MM, 00:00 to 23:59")
-    elif (
-        kind == "url"
-        and value is not None
-        and not (isinstance(value, str) and value.startswith("https://") and len(value) > len("https://"))
-    ):
+    elif kind == "url" and value is not None and not _is_address(value):
         raise SettingError("must be an address that begins with https://, or null")
     return value
+
+
+def _is_address(value: Any) -> bool:
+    """An https:// address; http:// leads to this machine or network at most, where those are allowed at all."""
+    if not isinstance(value, str) or not value.isprintable() or " " in value:
+        return False
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or port == 0 or parts.query or parts.fragment or "@" in parts.netloc:
+        return False
+    if parts.scheme == "http":
+        return settings().allow_private_addresses and _is_private(host)
+    return parts.scheme == "https"
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".svc"))
 
 
 def read(key: str) -> Any:

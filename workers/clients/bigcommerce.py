@@ -12,6 +12,7 @@ from workers.clients import bigcommerce_listing as listing
 from workers.clients import bigcommerce_stock as stock
 from workers.clients import bigcommerce_writes as writing
 from workers.clients.bigcommerce_api import BigCommerceApi, BigCommerceConnection, refusal_text
+from workers.clients.bigcommerce_hooks import BigCommerceHooks
 from workers.clients.bigcommerce_rows import Channel, Location, Product, rows_of, with_on_hand
 from workers.clients.http import Gate
 from workers.clients.shop import (
@@ -109,6 +110,10 @@ class BigCommerceClient:
 
     def check(self) -> list[CheckResult]:
         return checking.check(self._api, self._connection)
+
+    def hooks(self) -> BigCommerceHooks:
+        """The webhooks that this token has made."""
+        return BigCommerceHooks(self._api)
 
     def channels(self) -> list[Channel]:
         """To choose from: id and name."""

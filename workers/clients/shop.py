@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from workers.clients.hooks import HookApi
+
 Cursor = Mapping[str, Any]
 """Where a listing goes on: a small JSON object that only the client which made it understands."""
 
@@ -145,5 +147,7 @@ class ShopClient(Protocol):
     def set_stock(self, batch: Sequence[StockWrite], before: BeforeWrite) -> list[WriteResult]: ...
 
     def check(self) -> list[CheckResult]: ...
+
+    def hooks(self) -> HookApi: ...
 
     def close(self) -> None: ...

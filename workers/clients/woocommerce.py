@@ -24,6 +24,7 @@ from workers.clients.shop import (
     WriteResult,
 )
 from workers.clients.woocommerce_api import UNKNOWN_KEY, WooCommerceApi, WooCommerceConnection
+from workers.clients.woocommerce_hooks import WooCommerceHooks
 from workers.clients.woocommerce_rows import product_rows
 from workers.errors import AuthenticationRefused
 
@@ -103,6 +104,10 @@ class WooCommerceClient:
 
     def check(self) -> list[CheckResult]:
         return checking.check(self._connection, self._enter)
+
+    def hooks(self) -> WooCommerceHooks:
+        """The shop's webhooks. Where nothing was asked of this shop yet, one call finds the way in first."""
+        return WooCommerceHooks(self._api if self._details else self._enter())
 
     def close(self) -> None:
         self._api.close()
