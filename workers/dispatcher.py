@@ -18,7 +18,7 @@ from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
 from workers.log import configure as configure_logging
-from workers.webhooks import catch_up
+from workers.webhooks import catch_up, rounds
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ AWAY_SECONDS = 2.0  # PostgreSQL is away: ask again after this
 def turn(*, heal: bool) -> int:
     """One look at the ledger; gives how many jobs were given back, moved, begun or hinted.
 
-    heal: also look for what stalled, and for what the schedule and dead receivers owe.
+    heal: also look for what stalled, for what the schedule and dead receivers owe, and for webhooks that are due.
     """
     found = rescue.release_stuck()
     if found:
@@ -40,6 +40,7 @@ def turn(*, heal: bool) -> int:
         found += rescue.heal()
         found += len(occasions.check())
         found += catch_up.settle_of_the_dead()
+        found += rounds.begin()
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)
 
 

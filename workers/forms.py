@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
@@ -96,6 +97,16 @@ def _tenant(value: str) -> str:
     return value.lower()
 
 
+def _moment(value: Any) -> datetime:
+    try:
+        found = datetime.fromisoformat(value.strip())
+        if found.tzinfo is not None:
+            return found.astimezone(UTC)
+    except (ValueError, OverflowError, AttributeError):
+        pass
+    raise wrong("must be a time with its zone, such as 2026-03-19T02:15:23Z")
+
+
 def _text(longest: int, pattern: str | None = None) -> StringConstraints:
     return StringConstraints(
         strict=True, strip_whitespace=True, min_length=1, max_length=longest, pattern=pattern
@@ -116,6 +127,7 @@ SecretText = Annotated[
 HeaderSecret = Annotated[SecretText, AfterValidator(_plain_ascii)]
 RowId = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
 BigId = Annotated[int, Field(strict=True, ge=1, le=LARGEST_BIGINT)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

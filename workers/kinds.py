@@ -11,7 +11,7 @@ from workers.full_sync.settle import settle
 from workers.full_sync.start import start
 from workers.jobs import Kind
 from workers.maintenance import clean_up
-from workers.webhooks import deliveries, products
+from workers.webhooks import deliveries, products, rounds
 from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
 KINDS: dict[str, Kind] = {
@@ -28,6 +28,7 @@ KINDS: dict[str, Kind] = {
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),
         Kind(PRODUCT_EVENT, products.follow, on_failed=deliveries.on_failed),
+        Kind(rounds.KIND, rounds.check),
         Kind("maintenance.cleanup", clean_up),
     )
 }

@@ -9,17 +9,26 @@ from workers.jobs import Done, Work
 BATCH_ROWS = 5_000
 BATCH_RUNS = 20  # a run takes its jobs and up to a catalogue of pushes with it
 
+# Ids as an array: of a subquery the planner may make a join that reads the whole table for each batch.
 _WEBHOOKS = """
-    DELETE FROM rm_webhook_log WHERE id IN (
-        SELECT id FROM rm_webhook_log WHERE received_at < now() - make_interval(days => %s) LIMIT %s)
+    DELETE FROM rm_webhook_log WHERE id = ANY (ARRAY(
+        SELECT id FROM rm_webhook_log WHERE received_at < now() - make_interval(days => %s)
+        ORDER BY received_at LIMIT %s))
+"""
+_REJECTIONS = """
+    DELETE FROM rm_webhook_rejections WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rm_webhook_rejections WHERE hour < now() - make_interval(days => %s)
+        ORDER BY hour LIMIT %s))
 """
 _JOBS = """
-    DELETE FROM rm_queue WHERE id IN (
-        SELECT id FROM rm_queue WHERE run_id IS NULL AND finished_at < now() - make_interval(days => %s) LIMIT %s)
+    DELETE FROM rm_queue WHERE id = ANY (ARRAY(
+        SELECT id FROM rm_queue WHERE run_id IS NULL AND finished_at < now() - make_interval(days => %s)
+        ORDER BY finished_at LIMIT %s))
 """
 _RUNS = """
-    DELETE FROM rm_sync_runs WHERE id IN (
-        SELECT id FROM rm_sync_runs WHERE finished_at < now() - make_interval(days => %s) LIMIT %s)
+    DELETE FROM rm_sync_runs WHERE id = ANY (ARRAY(
+        SELECT id FROM rm_sync_runs WHERE finished_at < now() - make_interval(days => %s)
+        ORDER BY finished_at LIMIT %s))
 """
 _REFRESHES = """
     DELETE FROM rm_stock_refreshes WHERE id IN (
@@ -30,12 +39,13 @@ _REFRESHES = """
 
 
 def clean_up(work: Work) -> Done:
-    """Delete old webhook deliveries, finished jobs and runs; gives how many of each."""
+    """Delete old webhook deliveries and their counts, finished jobs and runs; gives how many of each."""
     settings = setting.read_all()
     webhooks, queue = settings["webhook_log_retention_days"], settings["queue_retention_days"]
     return Done(
         result={
             "webhook_log": _delete(_WEBHOOKS, webhooks, BATCH_ROWS),
+            "webhook_rejections": _delete(_REJECTIONS, webhooks, BATCH_ROWS),
             "jobs": _delete(_JOBS, queue, BATCH_ROWS),
             "runs": _delete(_RUNS, queue, BATCH_RUNS),
             "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),

@@ -23,6 +23,7 @@ from workers.forms import (
     Form,
     HeaderSecret,
     Line,
+    Moment,
     Name,
     RowId,
     SecretText,
@@ -126,6 +127,7 @@ class SiteChange(Form):
     company: RowId = left_out()
     active: Flag = left_out()
     webhook_secret: SecretText | None = left_out()
+    webhook_secret_previous_until: Moment | None = left_out()
     webhook_header_value: HeaderSecret | None = left_out()
     webhook_proofs: Proofs = left_out()
     safety_stock: SafetyStock = left_out()

@@ -18,6 +18,7 @@ from workers.errors import ConfigurationError, Conflict, FieldError, InvalidFiel
 from workers.forms import collect_url
 from workers.full_sync import requests
 from workers.site_forms import HEADER_NEEDS_VALUE, ONLY_FOR, NewSite, SiteChange
+from workers.webhooks import rotation
 
 WEBHOOK_SECRET_BYTES = 32
 ROWS_A_DELETE = 5_000  # so that deleting a large site never holds its locks for long
@@ -65,6 +66,7 @@ def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str
         _refuse_other_platform(site, values)
         if values.get("api_url", ...) is None:
             values["api_url"] = DEFAULT_BIGCOMMERCE_API_URL
+        values.update(rotation.rotated(site, values))
         merged = {**_stored(site), **values}
         values["store_key"] = _checked(merged, given=values)
         if values["store_key"] != site.store_key:

@@ -55,14 +55,20 @@ def attempt_failed(job_ids: Sequence[int], error: str) -> None:
 
 
 def on_failed(job_id: int, error: str) -> None:
-    """The job has failed for good, and so have its deliveries. In the transaction that ends it."""
+    """The job has failed for good, and so have its deliveries. In the transaction that ends it.
+
+    The last attempt has told of itself, unless its worker died or the job was cancelled.
+    """
     execute(
-        """
-        UPDATE rm_webhook_log SET status = 'failed', error_message = %s, processed_at = clock_timestamp(),
-            attempts = greatest(attempts, 1)
-        WHERE job_id = %s AND status = 'received'
+        f"""
+        UPDATE rm_webhook_log SET status = 'failed', error_message = %(error)s, processed_at = clock_timestamp(),
+            attempts = greatest(attempts, 1),
+            history = CASE WHEN history -> -1 ->> 'outcome' = 'failed' AND history -> -1 -> 'job_id' = to_jsonb(job_id)
+                                AND starts_with(%(error)s, history -> -1 ->> 'error') THEN history
+                           ELSE {_ENTRY} END
+        WHERE job_id = %(job)s AND status = 'received'
         """,
-        (error, job_id),
+        {"error": error, "job": job_id, "outcome": "failed"},
     )
 
 
