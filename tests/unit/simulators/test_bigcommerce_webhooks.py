@@ -207,6 +207,21 @@ def test_a_retry_succeeds_once_the_receiver_is_back(store: BigCommerceHandle, re
     assert first.ids == second.ids
 
 
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_retry_keeps_its_timestamp_or_is_signed_anew(
+    store: BigCommerceHandle, receiver: Receiver, keeps: bool
+) -> None:
+    store.configure(webhook_retry_scale=0.02, retry_keeps_timestamp=keeps)  # 1.2 s: another second for sure
+    store.add_hook("store/product/updated", receiver.url)
+    receiver.answer = lambda request: 500 if len(receiver.received()) == 1 else 200
+    store.emit("store/product/updated", product_id=1)
+    store.wait_quiet()
+    first, second = receiver.received()
+    verify(store, second.body, second.headers)
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert (first.headers["webhook-timestamp"] == second.headers["webhook-timestamp"]) is keeps
+
+
 def test_who_does_not_answer_in_time_is_tried_again(store: BigCommerceHandle, receiver: Receiver) -> None:
     store.configure(webhook_timeout_seconds=0.2)
     store.add_hook("store/product/created", receiver.url)
@@ -235,6 +250,18 @@ def test_what_a_test_emits_can_be_late_and_is_then_out_of_tolerance(
     assert late.headers["webhook-signature"] == sign(
         store.client_secret, late.headers["webhook-id"], stamp, late.body
     )
+
+
+def test_a_test_may_say_word_for_word_what_is_told(store: BigCommerceHandle, receiver: Receiver) -> None:
+    store.add_hook("store/sku/inventory/updated", receiver.url)
+    store.add_hook("store/order/created", receiver.url)
+    store.emit("store/order/created", data={"type": "order", "id": 250})
+    store.emit("store/sku/inventory/updated", product_id=5, variant_id=6, value=-2)
+    stock = {"product_id": 5, "method": "absolute", "value": -2, "variant_id": 6}
+    assert heard(store, receiver) == {
+        "store/order/created": {"type": "order", "id": 250},
+        "store/sku/inventory/updated": {"type": "sku", "id": 1_000_006, "inventory": stock},
+    }
 
 
 def test_a_hook_may_come_unsigned(store: BigCommerceHandle, receiver: Receiver) -> None:
