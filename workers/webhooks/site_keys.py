@@ -74,7 +74,8 @@ def _load(site_id: int) -> SiteKeys | None:
         active=active,
         store_hash=store_hash,
         proofs=tuple(proofs),
-        secrets=tuple(decrypt(token) for token in (secret, previous) if token is not None),
+        # An empty secret would prove whatever anybody sends.
+        secrets=tuple(filter(None, (decrypt(token) for token in (secret, previous) if token is not None))),
         header_value=None if header_value is None else decrypt(header_value),
         clock_offset=moment - time.time(),
     )
