@@ -34,7 +34,9 @@ class Background:
 
     def wake(self, *, hint: bool) -> None:
         """There is something to do; `hint`: a job may wait for a worker."""
-        self._hint |= hint
+        if hint:
+            with self._lock:
+                self._hint = True
         if self._thread is None or not self._thread.is_alive():
             with self._lock:
                 if self._thread is None or not self._thread.is_alive():
@@ -47,7 +49,8 @@ class Background:
         while True:
             self._event.wait(CHORES_SECONDS)
             self._event.clear()
-            hint, self._hint = self._hint, False
+            with self._lock:
+                hint, self._hint = self._hint, False
             if hint:
                 self._try(_hint_all)
                 time.sleep(GATHER_SECONDS)

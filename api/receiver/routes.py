@@ -6,6 +6,7 @@ import threading
 import time
 
 from flask import Blueprint, Response, g, request
+from peewee import IntegrityError, InternalError
 from playhouse.pool import MaxConnectionsExceeded
 
 from api.auth import PUBLIC, needs
@@ -14,6 +15,7 @@ from api.errors import ProblemError
 from api.receiver.background import Background
 from models.database import DatabaseUnavailable
 from models.webhook_log import RECEIVED
+from workers.database_errors import constraint
 from workers.webhooks import events, intake
 from workers.webhooks.catch_up import Debts
 from workers.webhooks.events import UnreadableError
@@ -30,7 +32,8 @@ _WHY = {
     Verdict.FORGED: "a proof is wrong: the secrets of the shop and of this site differ, or it is a forgery",
     Verdict.STALE: "it was signed more than 48 hours ago, or in the future",
 }
-_UNAVAILABLE = (*DatabaseUnavailable, MaxConnectionsExceeded)
+# InternalError: what is there only reads, a standby that was not made the primary yet.
+_UNAVAILABLE = (*DatabaseUnavailable, InternalError, MaxConnectionsExceeded)
 
 
 class Receiver:
@@ -67,6 +70,11 @@ class Receiver:
             with self._away:
                 self._away_until = time.monotonic() + AWAY_SECONDS
             raise self._turned_away(site_id) from None
+        except IntegrityError as error:
+            if not constraint(error).endswith("_site_id_fkey"):
+                raise
+            self._keyring.forget(site_id)  # deleted since its keys were looked up
+            raise _unknown() from None
 
     def _receive(self, platform: str, site_id: int, delivery: Delivery) -> Response:
         if time.monotonic() < self._away_until:
@@ -78,6 +86,7 @@ class Receiver:
         event_type = events.event_type_of(platform, request.headers)
         if verdict is Verdict.PING:
             self._rejections.add(keys, "ping", verdict, delivery, "the shop greets its new webhook")
+            self._background.wake(hint=False)
             return _answer("ignored")
         if verdict not in ACCEPTED:
             raise self._refused(keys, event_type, verdict, delivery, _WHY[verdict])

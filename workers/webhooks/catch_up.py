@@ -33,19 +33,31 @@ class Debts:
             if site_id in self._sites or len(self._sites) >= MOST_OWED:
                 return
             self._sites.add(site_id)
-        with contextlib.suppress(RedisAwayError):
-            attempt(lambda redis: redis.sadd(KEY, site_id))
+        _remember(site_id)
 
     def settle(self) -> int:
         """Ask for the syncs; gives how many. Raises DatabaseUnavailable: the rest stays owed."""
         with self._lock:
-            sites = list(self._sites)
+            sites = sorted(self._sites)
         for site_id in sites:
-            _ask(site_id)
-            with self._lock:
-                self._sites.discard(site_id)
-            _forget(site_id)
+            self._settle(site_id)
         return len(sites)
+
+    def _settle(self, site_id: int) -> None:
+        # No longer owed before the sync is asked for: what is turned away from here on is owed anew.
+        with self._lock:
+            self._sites.discard(site_id)
+        try:
+            _ask(site_id)
+        except BaseException:
+            with self._lock:
+                self._sites.add(site_id)
+            raise
+        _forget(site_id)
+        with self._lock:
+            again = site_id in self._sites
+        if again:
+            _remember(site_id)
 
 
 def settle_of_the_dead() -> int:
@@ -58,6 +70,11 @@ def settle_of_the_dead() -> int:
         _ask(site_id)
         _forget(site_id)
     return len(found)
+
+
+def _remember(site_id: int) -> None:
+    with contextlib.suppress(RedisAwayError):
+        attempt(lambda redis: redis.sadd(KEY, site_id))
 
 
 def _forget(site_id: int) -> None:

@@ -54,6 +54,11 @@ class Keyring:
             self._kept[site_id] = (time.monotonic() + KEPT_SECONDS, found)
         return found
 
+    def forget(self, site_id: int) -> None:
+        """Look a site up anew the next time."""
+        with self._lock:
+            self._kept.pop(site_id, None)
+
 
 def _load(site_id: int) -> SiteKeys | None:
     found = row(

@@ -53,7 +53,7 @@ def keys(platform: str = BIGCOMMERCE, **changes: Any) -> SiteKeys:
     return SiteKeys(**{**fields, **changes})
 
 
-def at(moment: float) -> dict[str, float]:
+def at(moment: float) -> dict[str, Any]:
     """As if PostgreSQL's clock showed this moment."""
     return {"clock_offset": moment - time.time()}
 
@@ -386,7 +386,7 @@ header_text = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_si
 
 @given(st.binary(max_size=300), st.text(min_size=1, max_size=40))
 def test_whatever_a_shop_signs_is_proved(body: bytes, secret: str) -> None:
-    known = {"secrets": (secret,)}
+    known: dict[str, Any] = {"secrets": (secret,)}
 
     assert verdict(keys(**known), bigcommerce_headers(body, secret=secret), body) is Verdict.VERIFIED
     if not body.startswith(b"webhook_id="):
