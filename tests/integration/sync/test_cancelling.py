@@ -8,7 +8,7 @@ import pytest
 
 from models.database import rows
 from tests.fleet import eventually
-from tests.integration.sync.shops import BigCommerceShop, Shop
+from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
 from tests.integration.sync.working import do_next, drain, drain_until_step, sync
 from tests.places import run_of
 from workers.execute import execute
@@ -125,6 +125,36 @@ def test_rows_that_are_being_sent_at_the_cancel_are_counted_and_the_next_batch_i
     assert shop.written() == [("A-1", 5)]
     assert shop.item(first)["shown"] == 5
     assert (run_of(run_id).pushed, run_of(run_id).failed) == (1, {})
+
+
+def test_a_write_without_an_answer_is_not_looked_into_for_a_run_that_was_cancelled_meanwhile(
+    woo: WooCommerceShop,
+) -> None:
+    """Its row stays unsure, so that the next sync reads it again before anything is written over it."""
+    product = woo.add_stocked("A-1", 5)
+    run_id = request_sync(woo.site.id, requested_by="test").run_id
+    drain_until_step(run_id, "push")
+    woo.handle.set_latency(700)
+    woo.handle.set_faults(rules=[{"route": woo.write_route, "kind": "apply_then_reset"}])
+    pusher = threading.Thread(target=do_next, args=("stock.push",))
+    pusher.start()
+    eventually(
+        lambda: bool(rows("SELECT 1 FROM rm_pushes WHERE outcome = 'sending'")), seconds=10, every=0.02
+    )
+    cancel_run(run_id, requested_by="somebody")
+    pusher.join()
+    woo.handle.set_latency(0)
+    calls = woo.handle.total_calls()
+
+    drain()
+
+    assert ends_of_jobs(run_id) == {("failed", "cancelled")}
+    assert woo.handle.total_calls() == calls
+    assert (woo.item(product)["unsure"], run_of(run_id).failed) == (True, {"cancelled": 1})
+
+    assert sync(woo.site.id).status == "completed"
+    assert (woo.item(product)["unsure"], woo.item(product)["shown"]) == (False, 5)
+    assert woo.written() == [("A-1", 5)]
 
 
 def test_the_run_behind_a_cancelled_one_begins_with_a_fresh_read(shop: Shop) -> None:

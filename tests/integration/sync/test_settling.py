@@ -52,6 +52,18 @@ def test_a_sync_within_the_landing_time_pushes_nothing_and_asks_for_one_confirmi
     assert 0 < read["due_in"] <= settings().settle_seconds + 1.5
 
 
+def test_a_change_of_the_name_is_stored_and_the_write_in_flight_is_left_to_land(
+    slow: BigCommerceShop,
+) -> None:
+    (product,) = slow.active()
+    slow.handle.change_product(product, name="Renamed")
+
+    run = sync(slow.site.id)
+
+    assert (run.pushed, run.unchanged) == (0, 1)
+    assert (slow.item(product)["name"], slow.item(product)["shown"]) == ("Renamed", 5)
+
+
 def test_a_sync_that_sees_nothing_in_flight_asks_for_no_confirming_read(store: BigCommerceShop) -> None:
     store.add_stocked("A-1", 5)
     sync(store.site.id)
