@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from models.database import rows, session
-from models.site import Site
+from models.database import rows
 from tests.deliveries import SECRET
 from tests.fleet import Fleet, eventually
 from tests.places import bigcommerce_site, company, wait_for_run, woocommerce_site
@@ -16,10 +14,7 @@ from tests.simulators.handles import BigCommerceHandle, WooCommerceHandle
 from tests.simulators.process import Simulators
 from workers.full_sync.requests import request_sync
 
-FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
 ROLES = ("worker-sync", "worker-webhooks", "dispatcher", "webhook")
-DELIVERIES, CONNECTIONS = (20_000, 32) if FULL_SIZE else (4_000, 32)
-SKUS = 2_000
 
 
 @pytest.fixture
@@ -27,14 +22,6 @@ def fleet(hasty: dict[str, str]) -> Iterator[Fleet]:
     """Everything that takes part."""
     with Fleet(hasty, ROLES) as running:
         yield running
-
-
-def give_secret(site: Site) -> None:
-    """The secret that tests sign with."""
-    with session():
-        site.webhook_secret = SECRET
-        site.webhook_proofs = ["signature"]
-        site.save()
 
 
 def wait_for_the_end_of_all(seconds: float) -> None:
