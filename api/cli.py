@@ -20,6 +20,7 @@ COMMANDS = {
     "runs": "api.commands.runs:runs",
     "items": "api.commands.items:items",
     "jobs": "api.commands.jobs:jobs",
+    "webhooks": "api.commands.webhooks:webhooks",
     "token": "api.commands.token:token",
     "user": "api.commands.user:user",
     "keys": "api.commands.keys:keys",

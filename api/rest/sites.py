@@ -8,7 +8,7 @@ from flask_openapi3 import APIBlueprint
 from pydantic import BaseModel, Field, RootModel
 
 from api.auth import requested_by
-from api.rest import choices, lists, routes
+from api.rest import choices, lists, routes, site_webhooks
 from api.rest.checks import Report, report
 from api.rest.lists import Answer, ListQuery, Moment, Page
 from models.database import session
@@ -29,6 +29,9 @@ class _SiteAnswer(Answer):
     company: int
     active: bool
     webhook_secret_set: bool
+    webhook_secret_previous_until: Moment | None = Field(
+        description="Until then the secret before this one counts, too."
+    )
     webhook_header_value_set: bool
     webhook_proofs: list[str]
     safety_stock: int
@@ -82,6 +85,7 @@ def blueprint() -> APIBlueprint:
         routes.route(
             api, "GET", f"{one}/{noun}", scope="admin", answer=choices.ChoiceList, errors=[409, 502]
         )(view)
+    site_webhooks.mount(api, one)
     return api
 
 

@@ -15,10 +15,10 @@ from tests.integration.api.conftest import Caller
 from workers.companies import NewCompany
 from workers.site_forms import SiteChange
 
-FIELDS = sorted({*NewCompany.model_fields, *SiteChange.model_fields})
+FIELDS = sorted({*NewCompany.model_fields, *SiteChange.model_fields, "since"})
 SETTINGS = ["timezone", "full_sync_time", "public_webhook_url", "webhook_log_retention_days"]
 FILTERS = ["site", "status", "sku", "product_id", "active", "differs", "limit", "cursor", "run", "queue", "reason",
-           "skip_reason", "outcome", "event_type"]  # fmt: skip
+           "skip_reason", "outcome", "event_type", "since"]  # fmt: skip
 LISTS = ["items", "jobs", "sync-runs", "webhook-log", "sites", "companies", "sync-runs/1/items", "tokens"]
 
 scalars = (
@@ -52,7 +52,7 @@ def _text(body: Any) -> bytes:
 @pytest.mark.parametrize(
     ("method", "path"),
     [("POST", "companies"), ("POST", "sites"), ("PATCH", "companies/1"), ("PATCH", "sites/1"),
-     ("PATCH", "sites/2"), ("PATCH", "settings"), ("POST", "tokens")],
+     ("PATCH", "sites/2"), ("PATCH", "settings"), ("POST", "tokens"), ("POST", "sites/1/webhooks/replay")],
 )  # fmt: skip
 def test_no_body_breaks_a_route(admin: Caller, store: Site, shop: Site, method: str, path: str) -> None:
     right = {"companies": company(), "sites": bigcommerce(1), "sites/2": woocommerce(1)}.get(path, {})

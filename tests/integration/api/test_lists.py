@@ -100,5 +100,6 @@ def test_deliveries_are_listed_newest_first_and_filtered(admin: Caller, store: S
     assert listed(status="failed") == ids[:2]
     assert listed(status="failed", event_type="b") == [ids[1]]
     assert set(admin.get("webhook-log").get_json()["items"][0]) == {
-        "id", "site_id", "event_type", "status", "error_message", "received_at", "attempts"
+        "id", "site_id", "event_type", "status", "error_message", "received_at", "attempts",
+        "verdict", "resource", "product_id", "job_id", "processed_at",
     }  # fmt: skip

@@ -16,6 +16,7 @@ from api.rest import (
     jobs,
     run_items,
     settings,
+    site_webhooks,
     sites,
     sync_runs,
     tokens,
@@ -28,7 +29,9 @@ from tests.integration.api.conftest import Caller
 
 UNDOCUMENTED = {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
 METHODS = {"get", "post", "patch", "delete"}
-MODULES = (companies, inventory, items, jobs, run_items, settings, sites, sync_runs, tokens, webhook_log)
+MODULES = (
+    companies, inventory, items, jobs, run_items, settings, site_webhooks, sites, sync_runs, tokens, webhook_log,
+)  # fmt: skip
 
 
 @pytest.fixture

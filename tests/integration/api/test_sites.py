@@ -46,6 +46,7 @@ def test_a_bigcommerce_site_is_made_with_defaults_and_without_its_secrets(
         "location_id": None,
         "api_url": "https://api.bigcommerce.com",
         "webhook_secret_set": False,
+        "webhook_secret_previous_until": None,
         "webhook_header_value_set": False,
         "webhook_proofs": ["signature"],
         "safety_stock": 0,
