@@ -42,19 +42,24 @@ class Supply:
             self._running = None
 
 
-@pytest.fixture(scope="session")
-def supply() -> Iterator[Supply]:
-    """The process of simulators that the tests of this folder share."""
-    shops = Supply()
-    yield shops
-    shops.stop()
+_SUPPLY = pytest.StashKey[Supply]()
+
+
+def supply(config: pytest.Config) -> Supply:
+    """The one supply of this run of the tests; no fixture, so that other folders can import `simulators` alone."""
+    if _SUPPLY not in config.stash:
+        config.stash[_SUPPLY] = Supply()
+        config.add_cleanup(config.stash[_SUPPLY].stop)
+    return config.stash[_SUPPLY]
 
 
 @pytest.fixture
-def simulators(supply: Supply, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shops]:
+def simulators(
+    request: pytest.FixtureRequest, database: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Shops]:
     """Business Central and two shops of each platform, all empty. None may hear what it must refuse."""
     monkeypatch.setattr(business_central_tokens, "_tokens", {})  # as a process that has only just begun
-    shops = supply.take()
+    shops = supply(request.config).take()
     yield shops
     for simulator in (shops.bc, *shops.bigcommerce, *shops.woocommerce):
         assert simulator.violations() == {}, simulator.counts()["examples"]
