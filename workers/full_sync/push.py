@@ -6,7 +6,6 @@ planned -> sending -> pushed | failed          (the call was answered)
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,11 @@ from workers import clock, leases
 from workers.clients.shop import ItemRef, ShopClient, StockWrite, Tracking, Verdict, WriteResult
 from workers.connections import site_client
 from workers.errors import InventorySyncError, MustWait, PartialWrite, RemoteError
+from workers.full_sync import push_rows
 from workers.full_sync.context import demand_open
 from workers.jobs import Done, Work
 from workers.ledger import CANCELLED
 from workers.observations import batched
-from workers.quantity import WANTED_SQL
 
 SETTLE_MARGIN_SECONDS = 0.2
 
@@ -50,8 +49,8 @@ def push(work: Work) -> Done:
         leases.doubt(claim.id)  # what an earlier attempt of this job was sending when it died
     demand_open(claim.run_id)
     with transaction():
-        _take_newer_stock(claim.id, site)
-        _drop_needless(claim.id)
+        push_rows.take_newer_stock(claim.id, site)
+        push_rows.drop_needless(claim.id)
     with site_client(site, work) as client:
         _Pusher(work, site, client).run()
     return Done()
@@ -87,7 +86,7 @@ class _Pusher:
         undecided = self._load()
         self._read_settled([found for found in undecided if found.unsure and found.settles_in <= 0])
         with transaction():
-            _drop_needless(self._claim.id)
+            push_rows.drop_needless(self._claim.id)
         undecided = self._load()
         sure = [found for found in undecided if not found.unsure]
         self._ids = {found.ref: found.item_id for found in sure}
@@ -134,13 +133,13 @@ class _Pusher:
         known = [(found.item_id, shown[found.ref]) for found in doubtful if found.ref in shown]
         for batch in batched(known):
             with transaction():
-                _settle_rows(self._claim.id, batch, started)
+                push_rows.settle_rows(self._claim.id, batch, started)
         lost = [found.item_id for found in doubtful if found.ref not in shown]
-        _decide(
+        push_rows.decide(
             self._claim.id,
             [{"item_id": item_id, "outcome": "failed", "reason": "not_found"} for item_id in lost],
         )
-        _clear_doubt(lost)
+        push_rows.clear_doubt(lost)
 
     def _write(self, batch: Sequence[StockWrite]) -> None:
         try:
@@ -163,17 +162,19 @@ class _Pusher:
         demand_open(self._claim.run_id)
         for batch in batched(writes):
             with transaction():
-                _mark_sending(self._claim.id, [(self._ids[write.ref], write.quantity) for write in batch])
+                push_rows.mark_sending(
+                    self._claim.id, [(self._ids[write.ref], write.quantity) for write in batch]
+                )
 
     def _record(self, results: Iterable[WriteResult]) -> None:
         for batch in batched(results):
             self._work.progressed = True
             with transaction():
-                _accept(
+                push_rows.accept(
                     self._claim.id, [_accepted(self._ids, result) for result in batch if _is_accepted(result)]
                 )
                 refused = [result for result in batch if not _is_accepted(result)]
-                _decide(self._claim.id, [_refused(self._ids, result) for result in refused])
+                push_rows.decide(self._claim.id, [_refused(self._ids, result) for result in refused])
 
     def _put_back(
         self, batch: Sequence[StockWrite], decided: Sequence[WriteResult], unsure: Sequence[ItemRef]
@@ -182,17 +183,7 @@ class _Pusher:
         with transaction():
             known = {result.ref for result in decided} | set(unsure)
             untouched = [self._ids[write.ref] for write in batch if write.ref not in known]
-            execute(
-                """
-                WITH back AS (
-                    UPDATE rm_pushes SET outcome = 'planned' WHERE job_id = %s AND item_id = ANY (%s)
-                      AND outcome = 'sending' RETURNING item_id
-                )
-                UPDATE rm_items SET sent = NULL, sent_at = NULL, sent_by_job = NULL
-                FROM back WHERE id = item_id AND sent_by_job = %s
-                """,
-                (self._claim.id, untouched, self._claim.id),
-            )
+            push_rows.put_back(self._claim.id, untouched)
             leases.doubt(self._claim.id)
 
 
@@ -211,122 +202,3 @@ def _refused(ids: dict[ItemRef, int], result: WriteResult) -> dict[str, Any]:
         "reason": result.reason or result.verdict.value,
         "message": (result.message or "")[:500],
     }
-
-
-def _take_newer_stock(job_id: int, site: Site) -> None:
-    """Under the store's lease: what BC was read to hold since this was planned is what gets written."""
-    wanted = WANTED_SQL.format(quantity="s.quantity", safety_stock="%(safety)s")
-    execute(
-        f"""
-        UPDATE rm_items i SET wanted = {wanted}, bc_quantity = s.quantity, safety_stock = %(safety)s,
-            stock_read_at = s.read_started_at, updated_at = now()
-        FROM rm_pushes p, rm_stock s
-        WHERE p.job_id = %(job)s AND p.outcome IN ('planned', 'unsure') AND i.id = p.item_id
-          AND i.skip_reason IS NULL AND s.company_id = %(company)s AND s.key = i.sku_key
-          AND s.read_started_at >= i.stock_read_at
-          AND (s.quantity, %(safety)s) IS DISTINCT FROM (i.bc_quantity, i.safety_stock)
-        """,
-        {"job": job_id, "company": site.company_id, "safety": site.safety_stock},
-    )
-
-
-def _drop_needless(job_id: int) -> None:
-    """Rows that need no write any more: another job wrote them, the product left, the SKU changed."""
-    execute(
-        """
-        UPDATE rm_pushes p SET outcome = CASE WHEN i.active AND i.skip_reason IS NULL AND p.outcome = 'unsure'
-                                              THEN 'pushed' ELSE 'unchanged' END,
-            reason = CASE WHEN i.active AND i.skip_reason IS NULL THEN NULL ELSE 'no_longer_wanted' END,
-            decided_at = now()
-        FROM rm_items i
-        WHERE p.job_id = %s AND p.outcome IN ('planned', 'unsure') AND i.id = p.item_id
-          AND (NOT i.active OR i.skip_reason IS NOT NULL OR i.wanted IS NULL
-               OR (i.shown IS NOT DISTINCT FROM i.wanted AND NOT i.unsure))
-        """,
-        (job_id,),
-    )
-
-
-def _mark_sending(job_id: int, writes: Sequence[tuple[int, int]]) -> None:
-    execute(
-        """
-        WITH sending AS (SELECT unnest(%s::bigint[]) AS item_id, unnest(%s::bigint[]) AS quantity), marked AS (
-            UPDATE rm_pushes p SET outcome = 'sending', wanted = s.quantity, sent_at = now()
-            FROM sending s WHERE p.job_id = %s AND p.item_id = s.item_id
-        )
-        UPDATE rm_items i SET shown_before = i.shown, sent = s.quantity, sent_at = now(), sent_by_job = %s
-        FROM sending s WHERE i.id = s.item_id
-        """,
-        ([item_id for item_id, _ in writes], [quantity for _, quantity in writes], job_id, job_id),
-    )
-
-
-def _accept(job_id: int, results: Sequence[dict[str, Any]]) -> None:
-    """Accepted: from now on the shop is expected to show what was sent (or what it answered).
-
-    observed_at becomes the time of the write, so that a read which began before it can't undo it.
-    """
-    if not results:
-        return
-    execute(
-        """
-        WITH accepted AS (
-            SELECT * FROM jsonb_to_recordset(%s) AS r (item_id bigint, shown bigint)
-        ), decided AS (
-            UPDATE rm_pushes p SET outcome = 'pushed', reason = NULL, message = NULL, decided_at = now()
-            FROM accepted a WHERE p.job_id = %s AND p.item_id = a.item_id
-        )
-        UPDATE rm_items i SET shown = coalesce(a.shown, i.sent), agreed = i.sent, drift_since = NULL,
-            unsure = false, failure = NULL,
-            observed_at = greatest(i.observed_at, i.sent_at), updated_at = now()
-        FROM accepted a WHERE i.id = a.item_id
-        """,
-        (json.dumps(list(results)), job_id),
-    )
-
-
-def _decide(job_id: int, outcomes: Sequence[dict[str, Any]]) -> None:
-    """Store outcomes other than accepted."""
-    if not outcomes:
-        return
-    execute(
-        """
-        WITH ended AS (
-            SELECT * FROM jsonb_to_recordset(%s) AS r (item_id bigint, outcome text, reason text, message text)
-        ), decided AS (
-            UPDATE rm_pushes p SET outcome = e.outcome, reason = e.reason, message = e.message, decided_at = now()
-            FROM ended e WHERE p.job_id = %s AND p.item_id = e.item_id
-        )
-        UPDATE rm_items i SET failure = e.reason, updated_at = now() FROM ended e WHERE i.id = e.item_id
-        """,
-        (json.dumps(list(outcomes)), job_id),
-    )
-
-
-def _settle_rows(job_id: int, shown: Sequence[tuple[int, int]], read_started_at: object) -> None:
-    execute(
-        """
-        WITH read AS (SELECT unnest(%s::bigint[]) AS item_id, unnest(%s::bigint[]) AS shown), again AS (
-            UPDATE rm_pushes p SET outcome = CASE WHEN r.shown = i.wanted THEN 'pushed' ELSE 'planned' END,
-                decided_at = CASE WHEN r.shown = i.wanted THEN now() END
-            FROM read r JOIN rm_items i ON i.id = r.item_id WHERE p.job_id = %s AND p.item_id = r.item_id
-        )
-        UPDATE rm_items i SET shown = r.shown, unsure = false, observed_at = %s, updated_at = now(),
-            agreed = CASE WHEN r.shown = i.wanted THEN i.wanted ELSE i.agreed END
-        FROM read r WHERE i.id = r.item_id AND i.observed_at < %s
-        """,
-        (
-            [item_id for item_id, _ in shown],
-            [quantity for _, quantity in shown],
-            job_id,
-            read_started_at,
-            read_started_at,
-        ),
-    )
-
-
-def _clear_doubt(item_ids: Sequence[int]) -> None:
-    if item_ids:
-        execute(
-            "UPDATE rm_items SET unsure = false, updated_at = now() WHERE id = ANY (%s)", (list(item_ids),)
-        )
