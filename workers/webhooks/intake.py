@@ -61,7 +61,7 @@ _ACCEPT = Prepared(
                                 FROM rm_queue o WHERE o.fold_key = %(fold)s))
         WHERE NOT EXISTS (SELECT FROM seen)
         ON CONFLICT (fold_key) WHERE status = 'pending' AND fold_key IS NOT NULL
-            DO UPDATE SET folded = q.folded + 1
+            DO UPDATE SET folded = q.folded + 1, priority = least(q.priority, excluded.priority)
         RETURNING q.id
     )
     INSERT INTO rm_webhook_log (site_id, event_type, status, verdict, resource, product_id, delivery_key, headers,
