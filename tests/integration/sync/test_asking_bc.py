@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+import pytest
+
 from models.database import execute, rows
 from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
 from tests.integration.sync.working import do_next, drain, drain_until_step, sync
@@ -12,6 +14,12 @@ from tests.simulators.handles import BusinessCentralHandle
 from workers.full_sync.requests import request_sync, request_sync_all
 
 SCAN_PAGE = 20_000
+
+
+@pytest.fixture
+def shop(woo: WooCommerceShop) -> Shop:
+    """One is enough: the shop's platform makes no difference to how Business Central is asked."""
+    return woo
 
 
 def company_has(items: int) -> None:

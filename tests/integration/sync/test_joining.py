@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from models.company import Company
 from models.database import rows
 from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
@@ -9,6 +11,12 @@ from tests.integration.sync.working import do_next, drain, drain_until_step, syn
 from tests.places import run_of
 from tests.simulators.handles import BusinessCentralHandle
 from workers.full_sync.requests import request_sync, request_sync_all
+
+
+@pytest.fixture
+def shop(store: BigCommerceShop) -> Shop:
+    """One is enough: the platform makes no difference to who joins whom."""
+    return store
 
 
 def scans(bc: BusinessCentralHandle) -> int:
