@@ -1,0 +1,109 @@
+"""What vendors and Redis do wrong in the middle of a sync, and what stands at its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tests.acceptance.trouble import (
+    BIGCOMMERCE_WRITE,
+    LATE_SECONDS,
+    WOOCOMMERCE_WRITES,
+    Town,
+    ask_for_all,
+    assert_all_right,
+    assert_nothing_in_doubt,
+    quicken,
+    town,
+)
+from tests.fleet import Fleet
+from tests.servers import Servers
+from tests.simulators.handles import ShopHandle
+
+DOWN_SECONDS = 10.0
+STOPPED_SECONDS = 5.0
+
+
+@pytest.fixture
+def fleet(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:
+    """One sync worker and one dispatcher, with short leases."""
+    with Fleet(quicken(environment, monkeypatch)) as running:
+        yield running
+
+
+@pytest.fixture
+def place(fleet: Fleet) -> Iterator[Town]:
+    """Two shops that the fleet syncs."""
+    with town(woocommerce_skus=400) as found:
+        yield found
+
+
+def all_is_well(*shops: ShopHandle) -> None:
+    """No more faults."""
+    for shop in shops:
+        shop.set_faults()
+
+
+def test_everything_in_redis_is_forgotten_in_the_middle(place: Town, environment: dict[str, str]) -> None:
+    place.hold_when("listing")
+    runs = ask_for_all()
+    place.wait_until("listing")
+
+    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
+        client.flushdb()
+    place.let_go()
+
+    assert_all_right(place.shops, runs)
+
+
+def test_redis_says_nothing_for_a_while(place: Town, servers: Servers) -> None:
+    place.hold_when("pushing")
+    runs = ask_for_all()
+    place.wait_until("pushing")
+
+    pid = servers.runtime.pids["valkey"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        place.let_go()
+        time.sleep(STOPPED_SECONDS)  # the fault's length
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+    assert_all_right(place.shops, runs)
+
+
+@pytest.mark.parametrize("kind", ["apply_late", "apply_then_reset"])
+def test_writes_without_an_answer_are_read_again_before_they_are_repeated(place: Town, kind: str) -> None:
+    for shop, route in zip(place.shops, (BIGCOMMERCE_WRITE, WOOCOMMERCE_WRITES), strict=True):
+        rules = [{"route": route, "kind": kind, "nth": nth} for nth in (1, 3)]
+        shop.set_faults(rules=rules, late_seconds=LATE_SECONDS)
+
+    assert_all_right(place.shops, ask_for_all())
+
+    for shop in place.shops:
+        # What was applied although no answer came is not written a second time.
+        written = [
+            (write["product_id"], write.get("variant_id"), write.get("variation_id"))
+            for write in shop.writes()
+        ]
+        assert len(written) == len(set(written))
+
+
+def test_shops_that_are_down_for_a_while_are_finished_without_a_hand(place: Town) -> None:
+    place.hold_when("pushing")
+    runs = ask_for_all()
+    place.wait_until("pushing")
+
+    for shop in place.shops:
+        shop.set_faults(rate=1.0, mix={"html_502": 1, "reset": 1, "503": 1}, seed=3, retry_after=1)
+    threading.Timer(DOWN_SECONDS, all_is_well, place.shops).start()
+    place.let_go()
+
+    assert_all_right(place.shops, runs)
+    assert_nothing_in_doubt()
