@@ -13,36 +13,41 @@ from typing import Any
 
 from models.database import rows, transaction
 from models.site import Site
+from workers.database_errors import retried
 from workers.observations import BATCH_ROWS
 from workers.quantity import WANTED_SQL
 
 NOT_READ = "stock_not_read"
 
+# Rows are taken in the order of their unique index, in which others write them too, and are judged once each.
+# OFFSET 0 keeps PostgreSQL from hashing the whole table for the questions of 500 rows.
 # The reasons stand in the order in which a person would fix them: first the SKU, then the shop, then BC.
 _WANTED = WANTED_SQL.format(quantity="quantity", safety_stock="%(safety)s")
 _DECIDE = f"""
     WITH batch AS (
-        SELECT * FROM rm_items WHERE site_id = %(site)s AND active AND id > %(after)s {{scope}}
-        ORDER BY id LIMIT %(most)s
-    ), judged AS (
-        SELECT b.id, b.shown, b.unsure, b.agreed, b.drift_since, s.quantity, s.read_started_at,
+        SELECT * FROM rm_items
+        WHERE site_id = %(site)s AND active AND (product_id, variant_id) > (%(product)s, %(variant)s) {{scope}}
+        ORDER BY product_id, variant_id LIMIT %(most)s
+    ), judged AS MATERIALIZED (
+        SELECT b.id, b.product_id, b.variant_id, b.shown, b.unsure, b.agreed, b.drift_since,
+            s.quantity, s.read_started_at,
             CASE
                 WHEN b.sku_key = '' AND trim(b.sku) <> '' THEN 'invalid'
                 WHEN b.sku_key = '' THEN 'empty'
                 WHEN b.variant_id <> 0 AND EXISTS (
                     SELECT FROM rm_items p WHERE p.site_id = b.site_id AND p.product_id = b.product_id
-                      AND p.variant_id = 0 AND p.active AND p.sku_full_key = b.sku_full_key)
+                      AND p.variant_id = 0 AND p.active AND p.sku_full_key = b.sku_full_key OFFSET 0)
                     THEN 'inherits_sku'
                 WHEN b.tracking = 'parent' THEN 'tracked_by_product'
                 WHEN b.tracking = 'none' THEN 'untracked'
                 WHEN EXISTS (
                     SELECT FROM rm_sites o JOIN rm_items x ON x.site_id = o.id
                     WHERE o.store_key = %(store)s AND o.id <> b.site_id AND o.active
-                      AND x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active)
+                      AND x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active OFFSET 0)
                     THEN 'contested'
                 WHEN EXISTS (
                     SELECT FROM rm_items t WHERE t.site_id = b.site_id AND t.sku_key = b.sku_key AND t.active
-                      AND t.sku_full_key <> b.sku_full_key) OR s.numbers > 1 THEN 'ambiguous'
+                      AND t.sku_full_key <> b.sku_full_key OFFSET 0) OR s.numbers > 1 THEN 'ambiguous'
                 WHEN s.numbers = 0 AND %(partial)s THEN '{NOT_READ}'
                 WHEN s.numbers = 0 THEN 'unknown'
                 WHEN s.type <> 'Inventory' THEN 'not_inventory'
@@ -54,13 +59,13 @@ _DECIDE = f"""
               AND read_started_at >= %(since)s
         ) s
     ), wished AS (
-        SELECT id, shown, unsure, agreed, drift_since, reason, read_started_at,
+        SELECT id, product_id, variant_id, shown, unsure, agreed, drift_since, reason, read_started_at,
             CASE WHEN reason IS NULL THEN quantity END AS quantity,
             CASE WHEN reason IS NULL THEN {_WANTED} END AS wanted,
             CASE WHEN reason IS NULL THEN %(safety)s END AS safety
         FROM judged
     ), decided AS (
-        SELECT id, shown, unsure, reason, read_started_at, quantity, wanted, safety,
+        SELECT id, product_id, variant_id, shown, unsure, reason, read_started_at, quantity, wanted, safety,
             CASE WHEN shown = wanted AND NOT unsure THEN wanted ELSE agreed END AS agreed,
             CASE WHEN shown < wanted AND agreed = wanted AND NOT unsure THEN coalesce(drift_since, now()) END
                 AS drift_since
@@ -76,7 +81,8 @@ _DECIDE = f"""
               IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, d.agreed, d.drift_since)
         RETURNING i.id
     )
-    SELECT reason, count(*), max(id), count(*) FILTER (WHERE shown IS NOT DISTINCT FROM wanted AND NOT unsure)
+    SELECT reason, count(*), max(ARRAY[product_id, variant_id]),
+           count(*) FILTER (WHERE shown IS NOT DISTINCT FROM wanted AND NOT unsure)
     FROM decided GROUP BY reason
 """
 _DECIDE_ALL = _DECIDE.format(scope="")
@@ -102,12 +108,12 @@ def decide(
         "partial": stock_is_partial,
         "ids": None if item_ids is None else list(item_ids),
         "most": BATCH_ROWS,
-        "after": 0,
+        "product": 0,
+        "variant": -1,
     }
     statement = _DECIDE_ALL if item_ids is None else _DECIDE_SOME
     while True:
-        with transaction():
-            found = rows(statement, parameters)
+        found = _decide_batch(statement, parameters)
         if not found:
             return dict(skipped), unchanged
         for reason, number, _, right in found:
@@ -115,4 +121,10 @@ def decide(
                 unchanged += right
             else:
                 skipped[reason] += number
-        parameters["after"] = max(last for _, _, last, _ in found)
+        parameters["product"], parameters["variant"] = max(last for _, _, last, _ in found)
+
+
+@retried  # whoever records what the shop shows takes the rows in another order
+def _decide_batch(statement: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with transaction():
+        return rows(statement, parameters)

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from models.database import execute, row, transaction
 from workers.clients.business_central import BcItem
 from workers.clients.shop import ItemRef, ShopItem
+from workers.database_errors import retried
 from workers.sku import InvalidSkuError, cut, full_key, storable
 
 BATCH_ROWS = 500
@@ -107,21 +108,25 @@ def record_shop(
     ordered = [latest[ref] for ref in sorted(latest, key=lambda ref: (ref.product_id, ref.variant_id))]
     total = Observed(0, 0)
     for batch in batched(ordered):
-        with transaction():
-            found = row(
-                _RECORD_SHOP,
-                {
-                    "rows": json.dumps([_shop_row(item) for item in batch]),
-                    "site": site_id,
-                    "started": read_started_at,
-                    "settle": settle_seconds,
-                    "always": not listing,
-                },
-            )
-        assert found is not None
-        changed, in_flight, flying = found
+        changed, in_flight, flying = _write_shop(
+            {
+                "rows": json.dumps([_shop_row(item) for item in batch]),
+                "site": site_id,
+                "started": read_started_at,
+                "settle": settle_seconds,
+                "always": not listing,
+            }
+        )
         total += Observed(changed, in_flight, {int(product): sent for product, sent in flying.items()})
     return total
+
+
+@retried  # whoever decides or writes these rows takes them in another order
+def _write_shop(parameters: dict[str, Any]) -> tuple[Any, ...]:
+    with transaction():
+        found = row(_RECORD_SHOP, parameters)
+    assert found is not None
+    return found
 
 
 def _shop_row(item: ShopItem) -> dict[str, Any]:
@@ -142,26 +147,37 @@ def _shop_row(item: ShopItem) -> dict[str, Any]:
     }
 
 
+# The rows are locked in the order in which `record_shop` writes them, so that neither waits for the other in a ring.
+_RECORD_GONE = """
+    WITH gone AS MATERIALIZED (
+        SELECT id FROM rm_items
+        WHERE site_id = %(site)s AND active AND product_id = ANY (%(products)s) AND observed_at < %(started)s
+          AND NOT EXISTS (
+              SELECT FROM unnest(%(kept_products)s::bigint[], %(kept_variants)s::bigint[])
+                          AS kept (product_id, variant_id)
+              WHERE kept.product_id = rm_items.product_id AND kept.variant_id = rm_items.variant_id)
+        ORDER BY product_id, variant_id FOR UPDATE
+    )
+    UPDATE rm_items SET active = false, deactivated_at = now(), observed_at = %(started)s, updated_at = now()
+    FROM gone WHERE rm_items.id = gone.id
+"""
+
+
+@retried
 def record_gone(
     site_id: int, product_ids: Sequence[int], present: Iterable[ItemRef], read_started_at: datetime
 ) -> int:
     """Deactivate the rows of these products that a read by id did not find; gives how many."""
     kept = list(present)
     return execute(
-        """
-        UPDATE rm_items SET active = false, deactivated_at = now(), observed_at = %s, updated_at = now()
-        WHERE site_id = %s AND active AND product_id = ANY (%s) AND observed_at < %s
-          AND NOT EXISTS (SELECT FROM unnest(%s::bigint[], %s::bigint[]) AS kept (product_id, variant_id)
-                          WHERE kept.product_id = rm_items.product_id AND kept.variant_id = rm_items.variant_id)
-        """,
-        (
-            read_started_at,
-            site_id,
-            list(product_ids),
-            read_started_at,
-            [ref.product_id for ref in kept],
-            [ref.variant_id for ref in kept],
-        ),
+        _RECORD_GONE,
+        {
+            "site": site_id,
+            "products": list(product_ids),
+            "started": read_started_at,
+            "kept_products": [ref.product_id for ref in kept],
+            "kept_variants": [ref.variant_id for ref in kept],
+        },
     )
 
 

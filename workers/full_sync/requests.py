@@ -90,13 +90,19 @@ def _request(site_id: int, requested_by: str, request_id: str | None, priority: 
         "SELECT FROM rm_stock_refreshes WHERE company_id = %s AND status = 'waiting' FOR UPDATE",
         (company_id,),
     )
+    # Then the runs, and only then what they wait for: a statement that had to wait for a lock sees the row that it
+    # waited for as it is now, and what it joins as it was before.
+    execute(
+        "SELECT FROM rm_sync_runs WHERE site_id = %s AND status IN ('queued', 'running') ORDER BY id FOR UPDATE",
+        (site_id,),
+    )
     open_runs = rows(
         """
         SELECT r.id, r.status, r.refresh_id IS NULL OR f.status = 'waiting', q.id
         FROM rm_sync_runs r
         LEFT JOIN rm_stock_refreshes f ON f.id = r.refresh_id
         LEFT JOIN rm_queue q ON q.unique_key = 'run:' || r.id || ':start'
-        WHERE r.site_id = %s AND r.status IN ('queued', 'running') ORDER BY r.id FOR UPDATE OF r
+        WHERE r.site_id = %s AND r.status IN ('queued', 'running') ORDER BY r.id
         """,
         (site_id,),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from models.database import db, execute, row, rows
+from tests.fleet import eventually
 from workers import ledger
 from workers.full_sync import steps
 from workers.jobs import Claim, NewJob
@@ -142,6 +143,32 @@ def openers(run_id: int) -> list[tuple[str, str]]:
 def list_jobs(run_id: int, site_id: int, number: int) -> list[int]:
     """Pages of a run's listing."""
     return add(*[steps.list_job(run_id, site_id, 50, {"page": page}, None) for page in range(number)])
+
+
+def somebody_waits() -> bool:
+    """True where a connection of this test's database waits for a lock."""
+    rows("SELECT pg_stat_clear_snapshot()")  # a transaction looks at the activity once, else
+    return bool(
+        rows("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+    )
+
+
+def deadlocks() -> int:
+    """How many deadlocks PostgreSQL has broken in this test's database. Every connection's are counted."""
+    execute("SELECT pg_stat_force_next_flush()")
+    db.close_all()  # a connection tells of its own at the latest when it ends
+
+    def settled() -> bool:
+        others = rows(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend'"
+        )
+        return others == []
+
+    eventually(settled, seconds=20, what="the end of all other connections")
+    found = row("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+    assert found is not None
+    return int(found[0])
 
 
 def refused(ends: Sequence[object], kind: type[BaseException]) -> int:

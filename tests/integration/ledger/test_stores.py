@@ -19,6 +19,7 @@ from tests.integration.ledger.helpers import (
     held,
     job,
     lapse,
+    somebody_waits,
     status,
 )
 from workers import leases, ledger, rescue
@@ -114,7 +115,7 @@ def test_what_the_dead_was_sending_is_doubted_also_where_the_first_to_take_over_
         with transaction():
             assert leases.take_store(STORE, first.id, first.token)
             taker.start()
-            eventually(_somebody_waits, seconds=20, every=0.02, what="a wait for the lease")
+            eventually(somebody_waits, seconds=20, every=0.02, what="a wait for the lease")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -123,10 +124,6 @@ def test_what_the_dead_was_sending_is_doubted_also_where_the_first_to_take_over_
 
     assert isinstance(taken[0], Claim)
     assert _doubted() == [("unsure", True)]
-
-
-def _somebody_waits() -> bool:
-    return rows("SELECT 1 FROM pg_locks WHERE NOT granted") != []
 
 
 def test_the_dead_holders_own_next_attempt_finds_its_rows_in_doubt(site_id: int) -> None:

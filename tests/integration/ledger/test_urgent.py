@@ -7,7 +7,7 @@ import pytest
 from models.database import execute, row, rows
 from tests.fleet import eventually
 from tests.integration.ledger.helpers import claimed, column, due_in, earlier, job, status
-from tests.integration.sync.conftest import bc, owner, simulators, woo  # noqa: F401 - fixtures
+from tests.integration.sync.conftest import bc, owner, simulators, supply, woo  # noqa: F401 - fixtures
 from tests.integration.sync.shops import WooCommerceShop
 from tests.integration.sync.working import do_next, drain_until_step
 from tests.places import run_of

@@ -1,0 +1,207 @@
+"""Reads race: whatever order they are written in, the one that began last is what stays."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from models.database import execute, rows
+from tests.integration.ledger.helpers import THREADS, at_once, deadlocks
+from workers.clients.business_central import BcItem
+from workers.clients.shop import ItemRef, ShopItem, Tracking
+from workers.observations import record_gone, record_shop, record_stock
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+PRODUCTS = 4
+CROWD = 300  # rows that every thread writes, in an order of its own
+SETTLE_SECONDS = 60.0
+
+# Which products a read saw, and the quantity that it saw; its place in the list is when it began.
+READS = st.lists(
+    st.tuples(
+        st.dictionaries(st.integers(1, PRODUCTS), st.integers(0, 3), min_size=1, max_size=PRODUCTS),
+        st.booleans(),
+    ),
+    min_size=2,
+    max_size=THREADS,
+)
+PROPERTY = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def _began(number: int) -> datetime:
+    return BEGIN + timedelta(seconds=number)
+
+
+def _product(product_id: int, shown: int) -> ShopItem:
+    return ShopItem(ItemRef(product_id), f"SKU-{product_id}", f"shows {shown}", Tracking.PRODUCT, shown)
+
+
+def _item(number: int, quantity: int) -> BcItem:
+    return BcItem(f"SKU-{number}", Decimal(quantity), "Inventory", False, f"has {quantity}")
+
+
+def _shown() -> dict[int, tuple[int, datetime]]:
+    return {
+        product: (shown, at)
+        for product, shown, at in rows("SELECT product_id, shown, observed_at FROM rm_items")
+    }
+
+
+@PROPERTY
+@given(reads=READS, order=st.randoms(use_true_random=False))
+def test_of_reads_by_id_written_at_one_moment_the_one_that_began_last_stays(
+    site_id: int, reads: list[tuple[dict[int, int], bool]], order: random.Random
+) -> None:
+    execute("TRUNCATE rm_items CASCADE")
+    writes = [
+        partial(
+            record_shop,
+            site_id,
+            [_product(product, shown) for product, shown in seen.items()],
+            _began(number),
+            settle_seconds=SETTLE_SECONDS,
+            listing=False,
+        )
+        for number, (seen, _) in enumerate(reads)
+    ]
+    order.shuffle(writes)
+
+    _all_well(at_once(*writes))
+
+    newest = {
+        product: (shown, _began(number))
+        for number, (seen, _) in enumerate(reads)
+        for product, shown in seen.items()
+    }
+    assert _shown() == newest
+
+
+@PROPERTY
+@given(reads=READS, order=st.randoms(use_true_random=False))
+def test_listings_and_reads_by_id_in_any_order_never_undo_what_a_newer_one_wrote(
+    site_id: int, reads: list[tuple[dict[int, int], bool]], order: random.Random
+) -> None:
+    execute("TRUNCATE rm_items CASCADE")
+    arriving = list(enumerate(reads))
+    order.shuffle(arriving)
+    expected: dict[int, tuple[int, datetime]] = {}
+
+    for number, (seen, listing) in arriving:
+        items = [_product(product, shown) for product, shown in seen.items()]
+        record_shop(site_id, items, _began(number), settle_seconds=SETTLE_SECONDS, listing=listing)
+        for product, shown in seen.items():
+            known = expected.get(product)
+            # A listing writes only what it changes: the version of what it confirms stays as it was.
+            if known is None or (known[1] < _began(number) and not (listing and known[0] == shown)):
+                expected[product] = (shown, _began(number))
+        assert _shown() == expected
+
+
+@PROPERTY
+@given(reads=READS, order=st.randoms(use_true_random=False))
+def test_of_reads_of_bc_written_at_one_moment_the_one_that_began_last_stays(
+    company_id: int, reads: list[tuple[dict[int, int], bool]], order: random.Random
+) -> None:
+    execute("TRUNCATE rm_stock")
+    writes = [
+        partial(
+            record_stock,
+            company_id,
+            [_item(product, quantity) for product, quantity in seen.items()],
+            _began(number),
+        )
+        for number, (seen, _) in enumerate(reads)
+    ]
+    order.shuffle(writes)
+
+    _all_well(at_once(*writes))
+
+    newest = {
+        f"SKU-{product}": (Decimal(quantity), f"has {quantity}", _began(number))
+        for number, (seen, _) in enumerate(reads)
+        for product, quantity in seen.items()
+    }
+    found = rows("SELECT number, quantity, name, read_started_at FROM rm_stock")
+    assert {number: tuple(rest) for number, *rest in found} == newest
+
+
+def test_a_product_that_was_deleted_is_not_brought_back_by_a_page_fetched_before(site_id: int) -> None:
+    page = [_product(1, 5), _product(2, 5)]
+    record_shop(site_id, page, _began(0), settle_seconds=SETTLE_SECONDS, listing=True)
+    assert record_gone(site_id, [1], [], _began(2)) == 1
+
+    record_shop(site_id, page, _began(1), settle_seconds=SETTLE_SECONDS, listing=True)
+
+    assert rows("SELECT product_id, active FROM rm_items ORDER BY 1") == [(1, False), (2, True)]
+    record_shop(site_id, page, _began(3), settle_seconds=SETTLE_SECONDS, listing=True)
+    assert rows("SELECT product_id, active FROM rm_items ORDER BY 1") == [(1, True), (2, True)]
+
+
+def test_an_old_read_that_misses_a_product_does_not_take_away_what_a_newer_one_saw(site_id: int) -> None:
+    record_shop(site_id, [_product(1, 5)], _began(2), settle_seconds=SETTLE_SECONDS, listing=False)
+
+    assert record_gone(site_id, [1], [], _began(1)) == 0
+
+    assert rows("SELECT active FROM rm_items") == [(True,)]
+
+
+def test_a_crowd_that_writes_the_same_rows_in_every_order_ends_without_a_deadlock(
+    company_id: int, site_id: int
+) -> None:
+    def shop(number: int) -> None:
+        items = [_product(product, number) for product in _shuffled(number)]
+        for again in range(5):
+            began = _began(number + again * THREADS)
+            if number % 4 == 3:
+                record_gone(site_id, _shuffled(number), [ItemRef(1)], began)
+            else:
+                record_shop(
+                    site_id,
+                    [replace(item, shown=number + again) for item in items],
+                    began,
+                    settle_seconds=SETTLE_SECONDS,
+                    listing=number % 2 == 0,
+                )
+
+    def stock(number: int) -> None:
+        for again in range(5):
+            items = [_item(product, number + again) for product in _shuffled(number)]
+            record_stock(company_id, items, _began(number + again * THREADS))
+
+    record_shop(
+        site_id,
+        [_product(product, 0) for product in _shuffled(0)],
+        BEGIN - timedelta(1),
+        settle_seconds=SETTLE_SECONDS,
+        listing=False,
+    )
+    crowd: list[Callable[[], None]] = [partial(shop, number) for number in range(THREADS)]
+    crowd += [partial(stock, number) for number in range(4)]
+
+    _all_well(at_once(*crowd))
+
+    assert rows("SELECT count(*) FROM rm_items") == [(CROWD,)]
+    assert rows("SELECT count(*), min(read_started_at), max(quantity) FROM rm_stock") == [
+        (CROWD, _began(3 + 4 * THREADS), 7)
+    ]
+    assert deadlocks() == 0
+
+
+def _shuffled(seed: int) -> list[int]:
+    products = list(range(1, CROWD + 1))
+    random.Random(seed).shuffle(products)
+    return products
+
+
+def _all_well(ends: list[object]) -> None:
+    faults = [end for end in ends if isinstance(end, BaseException)]
+    assert faults == []
