@@ -8,9 +8,10 @@ import time
 from flask import Blueprint, Response, g, request
 from peewee import IntegrityError, InternalError
 from playhouse.pool import MaxConnectionsExceeded
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.auth import PUBLIC, needs
-from api.edge import DELIVERIES
+from api.edge import DELIVERIES, LARGEST_BODY
 from api.errors import ProblemError
 from api.receiver.background import Background
 from models.database import DatabaseUnavailable
@@ -62,7 +63,7 @@ class Receiver:
         """Take one delivery."""
         if site_id >= 2**31:
             raise _unknown()
-        body = request.get_data(cache=False)  # 413 over 1 MiB
+        body = _body()
         delivery = Delivery(dict(request.headers), body, g.request_id)
         try:
             return self._receive(platform, site_id, delivery)
@@ -117,6 +118,15 @@ class Receiver:
         self._background.wake(hint=False)
         wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
         return ProblemError(503, "database_unavailable", "The database is unreachable.", headers=wait)
+
+
+def _body() -> bytes:
+    """The raw bytes. 413 over 1 MiB."""
+    body = request.get_data(cache=False)
+    # Of a body that comes in chunks Werkzeug gives the first so many bytes, and says nothing of the rest.
+    if len(body) >= LARGEST_BODY and request.content_length is None and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    return body
 
 
 def _unknown() -> ProblemError:

@@ -20,7 +20,7 @@ from workers.webhooks.site_keys import SiteKeys
 KIND = "webhook.product"
 WINDOW_SECONDS = 5.0
 """Events of one product within this time of the last read of it wait for one read more."""
-REJECTED_BODY = 4096  # characters of a body that nobody vouches for
+REJECTED_BODY = 4096  # bytes of a body that nobody vouches for
 REJECTED_AN_HOUR = 100  # rows a site; more are only counted
 _MOST_HEADERS = 40
 _LONGEST_HEADER = 500
@@ -130,18 +130,25 @@ def refuse(
     """Store what proves nothing, within bounds; gives its id (None: only counted) and the hour's number."""
     status = IGNORED if verdict is Verdict.PING else REJECTED
     parameters = {
-        **_common(keys, Event(event_type or ""), verdict, delivery),
+        **_common(keys, Event(event_type or ""), verdict, delivery, REJECTED_BODY),
         "event": event_type,
         "status": status,
         "error": why,
     }
-    parameters["body"] = parameters["body"][:REJECTED_BODY]
     found = row(_NOTE_BOUNDED, parameters)
     assert found is not None
     return found[0], found[1]
 
 
-def _common(keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery) -> dict[str, Any]:
+def _text(body: bytes, most: int | None) -> str:
+    """The body as text of at most so many bytes; what can't be kept takes three bytes a byte."""
+    text = storable(body[:most].decode(errors="replace"))
+    return text if most is None else text.encode()[:most].decode(errors="ignore")
+
+
+def _common(
+    keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery, most: int | None = None
+) -> dict[str, Any]:
     return {
         "site": keys.site_id,
         "event": event.event_type,
@@ -150,7 +157,7 @@ def _common(keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery) 
         "product": event.product_id,
         "delivery": event.delivery_key,
         "headers": json.dumps(kept_headers(delivery.headers)),
-        "body": storable(delivery.body.decode(errors="replace")),
+        "body": _text(delivery.body, most),
         "bytes": len(delivery.body),
         "request": delivery.request_id,
     }
