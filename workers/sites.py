@@ -23,7 +23,7 @@ from workers.webhooks import rotation
 WEBHOOK_SECRET_BYTES = 32
 ROWS_A_DELETE = 5_000  # so that deleting a large site never holds its locks for long
 
-_IDENTITY = ("store_hash", "url")
+_DECIDES_STOCK = ("safety_stock", "channel_ids", "location_id")
 
 
 def get(site_id: int) -> Site:
@@ -56,7 +56,7 @@ def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -
 
 @retried
 def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str | None = None) -> Site:
-    """Change what was given; false to true for `active` starts a full sync.
+    """Change what was given. Becoming active, and whatever changes what the shop should show, starts a full sync.
 
     Raises UnknownRecord, InvalidFields, Conflict (`identity_fixed`, `store_taken`, `name_taken`, ...).
     """
@@ -75,7 +75,7 @@ def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str
         if values["store_key"] != site.store_key or "channel_ids" in values:
             stores.claim(values["store_key"], merged["channel_ids"], site_id=site_id)
         _write(Site.update(**values, updated_at=fn.now()).where(Site.id == site_id))
-        if merged["active"] and not site.active:
+        if merged["active"] and (not site.active or _shows_something_else(site, values)):
             _start_sync(site_id, requested_by, request_id)
         return get(site_id)
 
@@ -145,6 +145,12 @@ def _stored(site: Site) -> dict[str, Any]:
         "webhook_header_value",
     )
     return {name: getattr(site, name) for name in names}
+
+
+def _shows_something_else(site: Site, values: Mapping[str, Any]) -> bool:
+    """Whether a change moves what the shop's rows should show, or where they are written."""
+    before = {**{name: getattr(site, name) for name in _DECIDES_STOCK}, "company": site.company_id}
+    return any(name in values and values[name] != before[name] for name in before)
 
 
 def _refuse_other_platform(site: Site, values: dict[str, Any]) -> None:

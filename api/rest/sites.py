@@ -115,7 +115,8 @@ def get(path: SitePath) -> SiteAnswer:
 def change(path: SitePath, body: SiteChange) -> SiteAnswer:
     """Change a site.
 
-    What is left out stays; null clears a secret. Making a site active starts a full sync. Which store it is
+    What is left out stays; null clears a secret. Making a site active, or changing what its
+    shop should show (safety stock, channels, location, company), starts a full sync. Which store it is
     can't change once it has items.
     """
     who, request_id = requested_by(), routes.request_id()

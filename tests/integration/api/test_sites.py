@@ -264,6 +264,22 @@ def test_a_site_can_be_given_another_company_that_exists(admin: Caller, store: S
     assert list(faults(admin.patch(f"sites/{store.id}", {"company": 999}))) == ["company"]
 
 
+@pytest.mark.parametrize("change", [{"safety_stock": 3}, {"location_id": 9}, {"channel_ids": [1, 2]}])
+def test_what_changes_the_stock_to_show_starts_a_sync_of_an_active_site(
+    admin: Caller, store: Site, change: dict[str, Any]
+) -> None:
+    admin.patch(f"sites/{store.id}", change)
+    assert rows("SELECT 1 FROM rm_sync_runs") == []  # the site is paused
+
+    execute("UPDATE rm_sites SET active = true")
+    admin.patch(f"sites/{store.id}", change)
+    assert rows("SELECT 1 FROM rm_sync_runs") == []  # nothing has changed
+
+    execute("UPDATE rm_sites SET safety_stock = 0, location_id = NULL, channel_ids = '[]'")
+    admin.patch(f"sites/{store.id}", change)
+    assert rows("SELECT status FROM rm_sync_runs") == [("queued",)]
+
+
 def test_deleting_a_site_deletes_all_that_is_its_own(admin: Caller, store: Site, shop: Site) -> None:
     for product_id in range(1, 4):
         _item(store.id, product_id)
