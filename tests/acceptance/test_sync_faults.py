@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 import pytest
 import redis
@@ -50,6 +51,16 @@ def all_is_well(*shops: ShopHandle) -> None:
         shop.set_faults()
 
 
+def assert_read_after_the_unanswered(shop: ShopHandle, route: str, kind: str) -> None:
+    """What got no answer was a stock write, and the shop was read again after it."""
+    seen = [call for call in shop.requests_seen() if call["status"] != 200 or call["route"].startswith("GET")]
+    lost = [place for place, call in enumerate(seen) if call["status"] == kind]
+    assert lost
+    assert all(fnmatchcase(seen[place]["route"], route) for place in lost)
+    read_after = [call["route"] for call in seen[lost[-1] + 1 :] if call["status"] == 200]
+    assert read_after, f"{shop.name} was not read after its last {kind}"
+
+
 def test_everything_in_redis_is_forgotten_in_the_middle(place: Town, environment: dict[str, str]) -> None:
     place.hold_when("listing")
     runs = ask_for_all()
@@ -86,7 +97,9 @@ def test_writes_without_an_answer_are_read_again_before_they_are_repeated(place:
 
     assert_all_right(place.shops, ask_for_all())
 
-    for shop in place.shops:
+    for shop, route in zip(place.shops, (BIGCOMMERCE_WRITE, WOOCOMMERCE_WRITES), strict=True):
+        assert shop.counts()["faults"].get(kind, 0) >= 1  # or nothing was tried
+        assert_read_after_the_unanswered(shop, route, kind)
         # What was applied although no answer came is not written a second time.
         written = [
             (write["product_id"], write.get("variant_id"), write.get("variation_id"))

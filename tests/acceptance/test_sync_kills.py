@@ -19,8 +19,6 @@ from tests.acceptance.trouble import PHASES, Town, ask_for_all, assert_all_right
 from tests.fleet import Fleet
 from tests.servers import OWNER, Servers
 
-STOPPED_SECONDS = 5.0
-
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
