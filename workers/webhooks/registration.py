@@ -10,25 +10,24 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 
-from models import setting
 from models.database import execute, row, rows, session
-from models.site import BIGCOMMERCE, Site
+from models.site import Site
 from workers import clock, ledger
-from workers.clients.hooks import Hook, HookApi, Proof
+from workers.clients.hooks import HookApi
 from workers.connections import shop_client
 from workers.database_errors import retried
-from workers.errors import ConfigurationError, Conflict, UnknownRecord
+from workers.errors import Conflict, UnknownRecord
 from workers.full_sync.requests import InactiveSite, UnknownSite, request_sync
 from workers.jobs import Priority
 from workers.webhooks import hook_plan, site_proofs
-from workers.webhooks.hook_plan import HEALTHY, Plan
+from workers.webhooks.hook_desk import Desk, destination, opened
+from workers.webhooks.hook_plan import HEALTHY
 from workers.webhooks.site_keys import KEPT_SECONDS
 
 log = structlog.get_logger()
@@ -36,7 +35,6 @@ log = structlog.get_logger()
 LOCK = 0x484F4F4B  # "HOOK": the advisory lock's first half; the second is the site
 LOCK_SECONDS = 20.0  # a registration takes a dozen calls
 LOCK_POLL_SECONDS = 0.1
-SETTING = "public_webhook_url"
 REGISTERED = "registered_at"
 
 
@@ -76,61 +74,13 @@ class Report:
         return all(topic.state == HEALTHY for topic in self.topics)
 
 
-@dataclass(slots=True)
-class _Desk:
-    """One site's registrations while its lock is held."""
-
-    site: Site
-    api: HookApi
-    destination: str
-    proof: Proof
-    hooks: dict[int, Hook] = field(default_factory=dict)
-    marks: dict[int, str] = field(
-        default_factory=dict
-    )  # which secret a hook was given, where it can't be read
-
-    def plan(self) -> Plan:
-        return hook_plan.plan(self.site, self.destination, self.hooks.values(), self._proven)
-
-    def _proven(self, hook: Hook) -> bool:
-        if not self.api.proof_readable:
-            return self.marks.get(hook.id) == site_proofs.mark(self.proof)
-        shown = {name.lower(): value for name, value in hook.headers.items()}
-        return shown == {name.lower(): value for name, value in self.proof.headers.items()}
-
-    def put(self, hook: Hook) -> None:
-        # What the vendor answers may lack the headers that it was given.
-        self.hooks[hook.id] = replace(hook, headers=self.proof.headers)
-        self.marks[hook.id] = site_proofs.mark(self.proof)
-
-    def delete(self, hook: Hook) -> None:
-        self.api.delete(hook.id)
-        self.hooks.pop(hook.id, None)
-        self.marks.pop(hook.id, None)
-
-
-def destination(site: Site) -> str:
-    """Where the shop shall deliver. Raises ConfigurationError that names the setting."""
-    base = setting.read(SETTING)
-    if base is None:
-        raise ConfigurationError(
-            SETTING,
-            "is not set: give the address under which shops reach the webhook receivers,"
-            f' PATCH /api/v1/settings with {{"{SETTING}": "https://hooks.example.com"}}',
-        )
-    parts = urlsplit(base)
-    if site.platform == BIGCOMMERCE and parts.scheme == "https" and parts.port not in (None, 443):
-        raise ConfigurationError(SETTING, "names a port, and BigCommerce delivers to port 443 only")
-    return base.rstrip("/") + hook_plan.path(site)
-
-
 def register(site: Site, *, request_id: str | None = None) -> Report:
     """Create what is missing, bring back what is disabled, remove what is stale of ours.
 
     Raises ConfigurationError, Conflict (`too_many_hooks`, `registration_runs`) and what the shop's API raises.
     """
     with locked(site.id):
-        site = site_proofs.ensure(_read(site.id))
+        site = prepared(site.id)
         with _api(site) as api:
             return work_on(site, api, remove_stale=True, request_id=request_id)
 
@@ -139,15 +89,16 @@ def status(site: Site) -> Report:
     """What is registered now; changes nothing at the shop. Raises like `register`."""
     with locked(site.id):
         site = _read(site.id)
+        destination(site)  # refused before the shop is asked for anything
         with _api(site) as api:
-            desk = _desk(site, api)
+            desk = opened(site, api)
         _save(desk, registered=REGISTERED in site.webhooks, gap=site.webhooks.get("gap"))
         return _report(desk)
 
 
 def work_on(site: Site, api: HookApi, *, remove_stale: bool, request_id: str | None = None) -> Report:
     """Put a site's registrations right, and ask for a sync where events were missed. Under its lock."""
-    desk = _desk(site, api)
+    desk = opened(site, api)
     plan = desk.plan()
     known = REGISTERED in site.webhooks
     gap = site.webhooks.get("gap")
@@ -158,14 +109,13 @@ def work_on(site: Site, api: HookApi, *, remove_stale: bool, request_id: str | N
     remove = list(plan.remove) if remove_stale else []
     removed = [hook.topic for hook in remove]
     for topic in plan.create:
-        _make_room(desk, topic, remove)
-        desk.put(api.create(topic, desk.destination, desk.proof))
+        desk.create(topic, remove)
     for hook in plan.restore:
-        _restore(desk, hook)
+        desk.restore(hook)
     if plan.update:
         _let_receivers_learn(site)
     for hook in plan.update:
-        desk.put(api.update(hook, desk.proof))
+        desk.update(hook)
     for hook in remove:
         desk.delete(hook)
     run_id = _save(desk, registered=True, gap=gap, request_id=request_id)
@@ -198,6 +148,13 @@ def locked(site_id: int) -> Iterator[None]:
             execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK, site_id))
 
 
+def prepared(site_id: int) -> Site:
+    """The site as it is now, with all that registering needs. Raises ConfigurationError before any call."""
+    site = _read(site_id)
+    destination(site)
+    return site_proofs.ensure(site)
+
+
 @contextmanager
 def _api(site: Site) -> Iterator[HookApi]:
     client = shop_client(site)
@@ -214,37 +171,6 @@ def _read(site_id: int) -> Site:
     return found
 
 
-def _desk(site: Site, api: HookApi) -> _Desk:
-    where = destination(site)
-    hooks = {hook.id: hook for hook in api.listed()}
-    marks = {int(hook_id): mark for hook_id, mark in site.webhooks.get("marks", {}).items()}
-    return _Desk(site, api, where, site_proofs.of(site), hooks, marks)
-
-
-def _restore(desk: _Desk, hook: Hook) -> None:
-    """BigCommerce reactivates; a WooCommerce webhook would be disabled again by its next failure: made anew."""
-    if desk.api.revives:
-        desk.put(desk.api.update(hook, desk.proof))
-        return
-    desk.put(desk.api.create(hook.topic, desk.destination, desk.proof))
-    desk.delete(hook)
-
-
-def _make_room(desk: _Desk, topic: str, remove: list[Hook]) -> None:
-    """Where the vendor takes no more on a topic, a stale one of ours goes first. Raises Conflict."""
-    most = desk.api.most
-    if most is None or sum(hook.topic == topic for hook in desk.hooks.values()) < most:
-        return
-    stale = next((hook for hook in remove if hook.topic == topic), None)
-    if stale is None:
-        raise Conflict(
-            "too_many_hooks",
-            f"this access token has {most} webhooks on {topic} already, and the shop takes no more: delete one",
-        )
-    remove.remove(stale)
-    desk.delete(stale)
-
-
 def _let_receivers_learn(site: Site) -> None:
     """A secret that was set a moment ago isn't known to every receiver: WooCommerce never sends again."""
     if site.updated_at is not None:
@@ -253,14 +179,13 @@ def _let_receivers_learn(site: Site) -> None:
 
 
 @retried
-def _save(desk: _Desk, *, registered: bool, gap: str | None, request_id: str | None = None) -> int | None:
+def _save(desk: Desk, *, registered: bool, gap: str | None, request_id: str | None = None) -> int | None:
     """Remember what is registered; where events were missed, ask for the sync with it. Gives its run's id."""
     site, plan = desk.site, desk.plan()
     document: dict[str, Any] = {
         "destination": desk.destination,
         "topics": {
-            topic: {"state": state, "hook_id": _hook_id(desk, topic)}
-            for topic, state in plan.states().items()
+            topic: dict(zip(("state", "hook_id"), desk.state(topic), strict=True)) for topic in plan.states()
         },
         "stale": len(plan.remove),
         "others": plan.others,
@@ -288,20 +213,11 @@ def _save(desk: _Desk, *, registered: bool, gap: str | None, request_id: str | N
     return run_id
 
 
-def _hook_id(desk: _Desk, topic: str) -> int | None:
+def _report(desk: Desk) -> Report:
     plan = desk.plan()
-    chosen = (hook.id for hook in (*plan.kept, *plan.update, *plan.restore) if hook.topic == topic)
-    return next(chosen, None)
-
-
-def _report(desk: _Desk) -> Report:
-    plan = desk.plan()
-    states = plan.states()
-    heard = dict(rows(_LAST_DELIVERIES, {"site": desk.site.id, "topics": list(states)}))
-    found = tuple(
-        Topic(topic, states[topic], _hook_id(desk, topic), heard.get(topic))
-        for topic in hook_plan.topics(desk.site)
-    )
+    topics = hook_plan.topics(desk.site)
+    heard = dict(rows(_LAST_DELIVERIES, {"site": desk.site.id, "topics": list(topics)}))
+    found = tuple(Topic(topic, *desk.state(topic), heard.get(topic)) for topic in topics)
     return Report(desk.site.id, desk.destination, found, stale=len(plan.remove), others=plan.others)
 
 

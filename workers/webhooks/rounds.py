@@ -11,8 +11,8 @@ from models.database import rows, session
 from models.site import Site
 from workers import ledger
 from workers.connections import site_client
-from workers.jobs import Done, NewJob, Priority, Work
-from workers.webhooks import registration, site_proofs
+from workers.jobs import SYNC, Done, NewJob, Priority, Work
+from workers.webhooks import registration
 
 log = structlog.get_logger()
 
@@ -21,7 +21,8 @@ PERIOD_SECONDS = 3600
 SPREAD = 1373  # seconds between two neighbouring ids; shares no factor with the period, so all of it is used
 MOST_AT_ONCE = 500  # of one look; the next is a few seconds later
 
-# A site's hour begins at a second of its own. One that was looked at within it, by whomever, waits for the next.
+# A site's hour begins at a second of its own. One that was looked at within it, by whomever, waits for the next;
+# where the last look still waits for a shop that is down, another would only wait beside it.
 _DUE = f"""
     WITH hours AS (
         SELECT id, webhooks_checked_at, mod(id::bigint * {SPREAD}, {PERIOD_SECONDS}) AS shift,
@@ -32,6 +33,8 @@ _DUE = f"""
     )
     SELECT id, '{KIND}:' || id || ':' || slot FROM slots
     WHERE (webhooks_checked_at IS NULL OR webhooks_checked_at < to_timestamp(slot * {PERIOD_SECONDS} + shift))
+      AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.queue = '{SYNC}' AND q.site_id = slots.id
+                      AND q.status = 'pending' AND q.kind = '{KIND}')
       AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.unique_key = '{KIND}:' || slots.id || ':' || slot)
     ORDER BY id LIMIT {MOST_AT_ONCE}
 """
@@ -60,7 +63,7 @@ def check(work: Work) -> Done:
     if not site.active:
         return Done(result={"skipped": "the site is not active"})
     with registration.locked(site.id):
-        site = site_proofs.ensure(Site.get_by_id(site.id))
+        site = registration.prepared(site.id)
         with site_client(site, work) as client:
             report = registration.work_on(
                 site, client.hooks(), remove_stale=False, request_id=work.claim.request_id

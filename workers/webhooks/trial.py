@@ -18,7 +18,7 @@ from models.site import BIGCOMMERCE, Site
 from workers import clock
 from workers.clients.http import Transport
 from workers.errors import ConfigurationError, RemoteError
-from workers.webhooks import registration, site_proofs
+from workers.webhooks import hook_desk, site_proofs
 
 MARK_HEADER = "X-Inventory-Sync-Test"  # stored with the delivery, so that this one is found again
 CONNECT_SECONDS = 5.0
@@ -68,7 +68,7 @@ class _Steps:
 
 def send(site: Site, *, follow_seconds: float = FOLLOW_SECONDS) -> Trial:
     """Try a site's webhooks from end to end. Raises ConfigurationError where nothing can be sent."""
-    address = registration.destination(site)
+    address = hook_desk.destination(site)
     _demand_proofs(site)
     product_id = _product(site)
     mark = uuid.uuid4().hex
@@ -113,7 +113,7 @@ def _answered(site: Site, address: str, product_id: int, mark: str, steps: _Step
             "POST", "", route="delivery", json=_body(site, product_id, mark), raise_for_status=False
         )
     except RemoteError as error:
-        steps.add("answered", False, f"no answer: {error}", registration.SETTING)
+        steps.add("answered", False, f"no answer: {error}", hook_desk.SETTING)
         return False
     finally:
         transport.close()
@@ -127,11 +127,11 @@ def _answered(site: Site, address: str, product_id: int, mark: str, steps: _Step
 def _refusal(status: int, location: str | None) -> tuple[str, str | None]:
     if 300 <= status < 400:
         words = f"it redirects ({status}) to {location or 'nowhere'}: shops don't follow, give that address"
-        return words, registration.SETTING
+        return words, hook_desk.SETTING
     if status == 401:
         return "401: refused; is it another installation that answers there, with other secrets?", None
     if status == 404:
-        return "404: no receiver of this installation answers at this address", registration.SETTING
+        return "404: no receiver of this installation answers at this address", hook_desk.SETTING
     return f"{status}: not 200, so a shop would count it as failed", None
 
 
@@ -151,7 +151,7 @@ def _followed(site: Site, mark: str, after: int, seconds: float, steps: _Steps) 
             break
         time.sleep(POLL_SECONDS)
     if steps.delivery_id is None:
-        steps.add("logged", False, "not in the log: another installation answers there", registration.SETTING)
+        steps.add("logged", False, "not in the log: another installation answers there", hook_desk.SETTING)
         return
     waits = f"; the last attempt failed: {found[2]}" if found and found[2] else "; do the workers run?"
     steps.add("processed", False, f"not done within {seconds:.0f} s{waits}")

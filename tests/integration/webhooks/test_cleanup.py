@@ -56,11 +56,11 @@ def test_deliveries_older_than_the_setting_go_and_the_rest_stays(site: int) -> N
     assert row("SELECT count(*) FROM rm_webhook_log") == (1,)
 
 
-@pytest.mark.parametrize("days", [0, 366, -1, 1.5, "30", True, None])
-def test_a_retention_outside_1_to_365_days_is_refused(database: str, days: Any) -> None:
-    for key in ("webhook_log_retention_days", "queue_retention_days"):
-        with pytest.raises(SettingError, match="from 1 to 365"):
-            setting.change(key, days)
+def test_a_retention_outside_1_to_365_days_is_refused(database: str) -> None:
+    for days in (0, 366, -1, 1.5, "30", True, None):
+        for key in ("webhook_log_retention_days", "queue_retention_days"):
+            with pytest.raises(SettingError, match="from 1 to 365"):
+                setting.change(key, days)
     assert setting.read("webhook_log_retention_days") == 90
 
 

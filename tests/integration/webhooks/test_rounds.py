@@ -175,3 +175,14 @@ def test_the_hourly_look_hands_a_new_secret_to_woocommerce(woo: WooCommerceShop)
     woo.handle.reset()
     _look(woo)
     assert writes(woo) == {}
+
+
+def test_looks_do_not_pile_up_behind_one_that_waits_for_the_shop(woo: WooCommerceShop) -> None:
+    site = ready(woo)
+    register(site)
+    an_hour_later(site)
+    assert rounds.begin() == 1
+
+    execute("UPDATE rm_queue SET unique_key = 'the hour before'")
+
+    assert rounds.begin() == 0
