@@ -11,6 +11,7 @@ from workers.clients.hooks import Hook, HookApi, Proof
 from workers.errors import ConfigurationError, Conflict
 from workers.webhooks import hook_plan, site_proofs
 from workers.webhooks.hook_plan import Plan
+from workers.webhooks.proofs import TOKEN_HEADER
 
 SETTING = "public_webhook_url"
 
@@ -49,10 +50,12 @@ class Desk:
         return hook_plan.plan(self.site, self.destination, self.hooks.values(), self._proven)
 
     def _proven(self, hook: Hook) -> bool:
-        if not self.api.proof_readable:
-            return self.marks.get(hook.id) == site_proofs.mark(self.proof)
-        shown = {name.lower(): value for name, value in hook.headers.items()}
-        return shown == {name.lower(): value for name, value in self.proof.headers.items()}
+        """By what the vendor shows; where it shows nothing, by what we remember to have told it."""
+        name = TOKEN_HEADER.lower()
+        shown = next((value for header, value in hook.headers.items() if header.lower() == name), None)
+        if self.api.proof_readable and (shown is not None or not self.proof.headers):
+            return shown == self.proof.headers.get(TOKEN_HEADER)
+        return self.marks.get(hook.id) == site_proofs.mark(self.proof)
 
     def create(self, topic: str, remove: list[Hook]) -> None:
         """Make one. Where the vendor takes no more on a topic, one of `remove` goes first. Raises Conflict."""

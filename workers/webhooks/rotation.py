@@ -32,7 +32,10 @@ def rotated(site: Site, values: Mapping[str, Any]) -> dict[str, Any]:
     new = values.get("webhook_secret")
     if "webhook_secret" in values and new is None:
         return {PREVIOUS: None, UNTIL: None}
-    if new is not None and old is not None and not _same(old, new):
+    known = None if old is None else _revealed(old)
+    if new is not None and old is not None and known != new:
+        if known is None:
+            return {PREVIOUS: None, UNTIL: None}
         if UNTIL not in values:
             until = clock.now() + OVERLAP
         return {PREVIOUS: None if until is None else old, UNTIL: until}
@@ -45,11 +48,12 @@ def rotated(site: Site, values: Mapping[str, Any]) -> dict[str, Any]:
     return {UNTIL: until}
 
 
-def _same(old: Secret, new: str) -> bool:
+def _revealed(old: Secret) -> str | None:
+    """None: no key can read it. A new secret is the cure, so it must not fail of the old one, nor keep it."""
     try:
-        return old.reveal() == new
-    except UndecryptableError:  # nobody can use it any more: a new one is the cure, and must not fail of it
-        return False
+        return old.reveal()
+    except UndecryptableError:
+        return None
 
 
 def _demand_near(until: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
 
 from peewee import fn
@@ -48,9 +49,10 @@ def of(site: Site) -> Proof:
 
 
 def mark(proof: Proof) -> str:
-    """A mark of a secret, to know later which one a shop was given; it tells nothing about the secret."""
+    """A mark of a proof, to know later what a shop was told; it gives away nothing of the proof."""
     key = (config.settings().secret_key or "").encode()
-    return hmac.new(key, (proof.secret or "").encode(), hashlib.sha256).hexdigest()[:32]
+    told = json.dumps([proof.secret, sorted(proof.headers.items())]).encode()
+    return hmac.new(key, told, hashlib.sha256).hexdigest()[:32]
 
 
 def _demand_sense(site: Site) -> None:

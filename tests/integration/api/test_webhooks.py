@@ -126,6 +126,19 @@ def test_each_door_needs_its_scope(admin: Caller, syncer: Caller, reader: Caller
     assert admin.post("sites/4711/webhooks").status_code == 404
 
 
+def test_a_trial_tells_how_far_it_got(admin: Caller, shop: Site) -> None:
+    setting.change("public_webhook_url", "http://127.0.0.1:9")
+
+    answer = admin.post(f"sites/{shop.id}/webhooks/test")
+
+    assert answer.status_code == 200
+    assert [(step["name"], step["ok"]) for step in answer.get_json()["steps"]] == [
+        ("sent", True),
+        ("answered", False),
+    ]
+    assert answer.get_json()["steps"][1]["field"] == "public_webhook_url"
+
+
 # The log
 
 
@@ -258,3 +271,11 @@ def test_an_end_without_an_old_secret_is_refused(admin: Caller, shop: Site) -> N
     answer = admin.patch(f"sites/{shop.id}", {"webhook_secret_previous_until": _in(hours=1)})
 
     assert list(faults(answer)) == ["webhook_secret_previous_until"]
+
+
+def test_an_old_secret_that_no_key_can_read_is_replaced_and_not_kept(admin: Caller, shop: Site) -> None:
+    execute("UPDATE rm_sites SET webhook_secret = 'written under a lost key' WHERE id = %s", (shop.id,))
+
+    assert admin.patch(f"sites/{shop.id}", {"webhook_secret": "another"}).status_code == 200
+
+    assert (_until(shop), _secrets(shop)) == (None, [True, False])

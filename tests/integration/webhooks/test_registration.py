@@ -24,7 +24,7 @@ from tests.integration.webhooks.registering import (
 )
 from workers.connections import shop_client
 from workers.errors import ConfigurationError, Conflict, RemoteError
-from workers.webhooks import hook_plan
+from workers.webhooks import hook_plan, registration
 from workers.webhooks.proofs import TOKEN_HEADER
 from workers.webhooks.registration import register, status
 
@@ -333,3 +333,35 @@ def test_an_inactive_site_can_be_registered_and_is_not_synced(shop: Shop) -> Non
 
     assert syncs(site) == []
     assert row("SELECT webhooks ? 'gap' FROM rm_sites WHERE id = %s", (site.id,)) == (False,)
+
+
+def test_while_another_registration_takes_too_long_one_is_told_so(
+    woo: WooCommerceShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = ready(woo)
+    monkeypatch.setattr(registration, "LOCK_SECONDS", 0.2)
+
+    def too_late() -> str:
+        try:
+            register(site)
+        except Conflict as conflict:
+            return conflict.code
+        finally:
+            db.close()
+        return "registered"
+
+    with registration.locked(site.id), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(too_late).result() == "registration_runs"
+    assert register(site).healthy
+
+
+def test_ours_are_found_behind_many_of_others(woo: WooCommerceShop) -> None:
+    site = ready(woo)
+    for number in range(101):  # a page holds a hundred
+        add(woo, "product.updated", f"http://localhost:9/theirs/{number}")
+    register(site)
+
+    report = register(site)
+
+    assert (len(report.kept), report.others) == (4, 101)
+    assert len(hooks(woo)) == 105
