@@ -37,8 +37,8 @@ _URGENT_AFTER_THE_FIRST_BATCH = """
 """
 
 
-# As if it were due again whenever a batch is through, the worst that it can do.
-_URGENT_AFTER_EACH_BATCH = """
+# As if it were due again whenever a batch is through, and whenever the store is taken: the worst that it can do.
+_URGENT_ALL_THE_TIME = """
     CREATE FUNCTION urgent() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
         UPDATE rm_queue SET available_at = now(), attempts = 0 WHERE kind = 'urgent' AND status = 'pending';
@@ -46,6 +46,7 @@ _URGENT_AFTER_EACH_BATCH = """
     END $$;
     CREATE TRIGGER urgent AFTER UPDATE ON rm_pushes FOR EACH ROW WHEN (NEW.outcome = 'pushed')
         EXECUTE FUNCTION urgent();
+    CREATE TRIGGER urgent AFTER INSERT ON rm_store_leases EXECUTE FUNCTION urgent();
 """
 
 
@@ -163,7 +164,7 @@ def test_a_chunk_gets_on_while_an_urgent_write_fails_again_and_again(
     run_id = _sync_to_push(woo, 220)  # three calls
     (night,) = (job_id for (job_id,) in rows("SELECT id FROM rm_queue WHERE kind = 'stock.push'"))
     hasty = job("urgent", store_key=woo.site.store_key, priority=10)
-    execute(_URGENT_AFTER_EACH_BATCH)
+    execute(_URGENT_ALL_THE_TIME)
 
     def turn() -> bool:
         for job_id in pick(SYNC, 10, again=True):
