@@ -6,8 +6,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from models import setting
-from models.database import db, execute, row, rows, session
+from models.database import db, execute, row, rows, session, transaction
 from models.site import BIGCOMMERCE, Site
+from tests.fleet import eventually
 from tests.integration.sync.shops import Shop, WooCommerceShop
 from tests.integration.sync.working import do_next
 from tests.integration.webhooks.registering import (
@@ -186,3 +187,36 @@ def test_looks_do_not_pile_up_behind_one_that_waits_for_the_shop(woo: WooCommerc
     execute("UPDATE rm_queue SET unique_key = 'the hour before'")
 
     assert rounds.begin() == 0
+
+
+def test_a_look_that_has_failed_is_not_repeated_within_its_hour(woo: WooCommerceShop) -> None:
+    register(ready(woo))
+    an_hour_later(woo.site)
+    assert rounds.begin() == 1
+
+    execute("UPDATE rm_queue SET status = 'failed', finished_at = now()")
+
+    assert rounds.begin() == 0
+
+
+def test_of_two_dispatchers_that_decide_at_the_same_moment_one_begins(woo: WooCommerceShop) -> None:
+    register(ready(woo))
+    an_hour_later(woo.site)
+
+    def other() -> int:
+        try:
+            return rounds.begin()
+        finally:
+            db.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction():
+            assert rounds.begin() == 1
+            second = pool.submit(other)  # it can't see our row yet, and must wait for what becomes of it
+            eventually(
+                lambda: row("SELECT 1 FROM pg_locks WHERE NOT granted") is not None,
+                seconds=10,
+                every=0.02,
+                what="the second dispatcher's wait",
+            )
+        assert second.result() == 0

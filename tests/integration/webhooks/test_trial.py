@@ -179,10 +179,16 @@ def test_in_a_rotation_both_secrets_count_until_the_old_one_s_time_is_over(
         )
         return [sent.status for sent in woo.handle.deliveries(topic="product.updated")][before:]
 
-    assert delivered() == [200]  # the old one still
+    eventually(
+        lambda: trial.send(again(site), follow_seconds=0.1).steps[1].ok, seconds=10, what="the new secret"
+    )
+    assert delivered() == [200]  # and the old one still
     register(again(site))
     assert delivered() == [200]  # the shop has the new one now
     assert len(hooks(woo)) == 4
+    sites.change(site.id, parse(SiteChange, {"webhook_secret": "ab" * 32}), requested_by="test")
+    register(again(site))
+    assert delivered() == [200]  # no receiver was still without the new one, whose delivery would be lost
 
     sites.change(site.id, parse(SiteChange, {"webhook_secret": "ef" * 32,
                                              "webhook_secret_previous_until": None}), requested_by="test")  # fmt: skip
