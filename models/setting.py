@@ -33,7 +33,7 @@ class Setting(Table):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A setting: its kind (`days`, `zone`, `time`, `url`), its default and its help."""
+    """A setting: its kind (`days`, `minutes`, `zone`, `time`, `url`), its default and its help."""
 
     kind: str
     default: Any
@@ -53,6 +53,9 @@ SETTINGS: dict[str, Definition] = {
     "timezone": Definition("zone", "UTC", "The zone of the schedule, such as Europe/Paris."),
     "full_sync_time": Definition("time", "02:00", "When the nightly full sync starts, HH:MM in the zone."),
     "cleanup_time": Definition("time", "03:00", "When the daily clean-up starts, HH:MM in the zone."),
+    "schedule_latest_minutes": Definition(
+        "minutes", 240, "How late a night may still begin after an outage, in minutes: 10 to 1380."
+    ),
 }
 
 
@@ -62,6 +65,9 @@ def checked(key: str, value: Any) -> Any:
     if kind == "days":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 365:
             raise SettingError("must be a whole number of days from 1 to 365")
+    elif kind == "minutes":
+        if isinstance(value, bool) or not isinstance(value, int) or not 10 <= value <= 1380:
+            raise SettingError("must be a whole number of minutes from 10 to 1380")
     elif kind == "zone":
         try:
             ZoneInfo(value if isinstance(value, str) and value else "?")

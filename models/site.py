@@ -24,6 +24,8 @@ class Site(Table):
     store_key: what the write lease is held on: `bigcommerce:{store_hash}` or `woocommerce:{normalised url}`.
     details: what its client found out once (ShopFacts.details): location, flat variations, ...
     webhook_secret_previous: accepted beside the new one until webhook_secret_previous_until.
+    full_sync_enabled, full_sync_time: whether the schedule syncs it, and when (None: at the setting's time).
+    full_sync_since: nights before it don't count: these two were changed, or it was not active.
     webhooks: what the last look at the shop's registrations found (workers/webhooks/registration.py).
     """
 
@@ -46,6 +48,9 @@ class Site(Table):
     webhook_proofs: list[str] = json_field(default=list)
     webhooks: dict[str, Any] = json_field(default=dict)
     webhooks_checked_at: datetime | None = time_field(null=True)
+    full_sync_enabled = BooleanField(default=True)
+    full_sync_time = TextField(null=True)
+    full_sync_since: datetime = now_field()
     safety_stock = BigIntegerField(default=0)
     location_codes: list[str] = json_field(default=list)
     channel_ids: list[int] = json_field(default=list)

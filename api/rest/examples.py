@@ -175,6 +175,7 @@ _SETTINGS = {
     "timezone": "Europe/Paris",
     "full_sync_time": "02:00",
     "cleanup_time": "03:00",
+    "schedule_latest_minutes": 240,
 }
 _TOKEN: dict[str, Any] = {
     "id": 3,

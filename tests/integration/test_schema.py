@@ -14,7 +14,7 @@ from models.database import rows, session
 from models.item import Item
 from models.job import Job, StoreLease
 from models.migrate import migrate, pending
-from models.schedule import Schedule, ScheduleLog
+from models.schedule import Schedule, ScheduleLog, SiteScheduleLog
 from models.setting import Setting
 from models.site import Site
 from models.stock import Stock, StockRefresh
@@ -24,7 +24,7 @@ from tests.servers import Servers
 
 MODELS = (
     ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
-    Schedule, ScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog, WebhookRejections,
+    Schedule, ScheduleLog, SiteScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog, WebhookRejections,
 )  # fmt: skip
 FAILED_WEBHOOKS = """SELECT id, site_id, event_type, error_message, received_at, attempts FROM rm_webhook_log WHERE status = 'failed' ORDER BY received_at DESC LIMIT 100;"""  # noqa: E501 - as operators type it
 
