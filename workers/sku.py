@@ -40,5 +40,7 @@ def make_key(sku: str) -> str:
 
 def storable(text: str) -> str:
     """Text as PostgreSQL can keep it: NUL and half surrogate pairs are shown as U+FFFD."""
+    if text.isascii():
+        return text.replace("\x00", "\ufffd")
     whole = text.encode("utf-16-le", errors="surrogatepass").decode("utf-16-le", errors="replace")
     return whole.replace("\x00", "\ufffd")

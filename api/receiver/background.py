@@ -18,7 +18,7 @@ from workers.webhooks.rejections import Rejections
 log = structlog.get_logger()
 
 HINTS_AT_ONCE = 32
-GATHER_SECONDS = 0.03  # deliveries of a burst share one look at the ledger; the first one never waits
+GATHER_SECONDS = 0.1  # deliveries of a burst share one look at the ledger; the first one never waits
 CHORES_SECONDS = 1.0
 
 

@@ -64,7 +64,7 @@ class Receiver:
         if site_id >= 2**31:
             raise _unknown()
         body = _body()
-        delivery = Delivery(dict(request.headers), body, g.request_id)
+        delivery = Delivery(dict(iter(request.headers)), body, g.request_id)
         try:
             return self._receive(platform, site_id, delivery)
         except _UNAVAILABLE:

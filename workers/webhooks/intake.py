@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from models.database import row
@@ -39,11 +41,14 @@ class Delivery:
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers without secrets: their names stay, so that one can see that they were sent."""
     return {
-        storable(name)[:_LONGEST_HEADER]: "***"
-        if _SECRET_HEADER.search(name)
-        else storable(value)[:_LONGEST_HEADER]
-        for name, value in list(headers.items())[:_MOST_HEADERS]
+        storable(name)[:_LONGEST_HEADER]: "***" if _is_secret(name) else storable(value)[:_LONGEST_HEADER]
+        for name, value in islice(headers.items(), _MOST_HEADERS)
     }
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_HEADER.search(name) is not None
 
 
 # One statement: the job and the row that is its cause commit together, whatever happens to this process.

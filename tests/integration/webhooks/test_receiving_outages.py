@@ -88,7 +88,7 @@ def runs() -> list[tuple[int, str]]:
 
 
 def owed() -> set[int]:
-    return {int(member) for member in redis_client().smembers(catch_up.KEY)}  # type: ignore[union-attr]
+    return {int(member) for member in redis_client().smembers(catch_up.KEY)}
 
 
 def test_without_redis_deliveries_are_answered_as_ever_and_done_once_it_is_back(
