@@ -52,11 +52,19 @@ class Requested:
 
 @retried
 def request_sync(
-    site_id: int, *, requested_by: str, request_id: str | None = None, priority: int = Priority.PERSON
+    site_id: int,
+    *,
+    requested_by: str,
+    request_id: str | None = None,
+    priority: int = Priority.PERSON,
+    shop_changed: bool = False,
 ) -> Requested:
-    """Ask for a full sync of one site. Raises UnknownSite or InactiveSite."""
+    """Ask for a full sync of one site. Raises UnknownSite or InactiveSite.
+
+    shop_changed: for the sake of the shop, not of BC: a run that lists the shop already is too early to join.
+    """
     with ledger.committing():
-        return _request(site_id, requested_by, request_id, priority)
+        return _request(site_id, requested_by, request_id, priority, shop_changed)
 
 
 @retried
@@ -77,7 +85,9 @@ def request_sync_all(
         return asked
 
 
-def _request(site_id: int, requested_by: str, request_id: str | None, priority: int) -> Requested:
+def _request(
+    site_id: int, requested_by: str, request_id: str | None, priority: int, shop_changed: bool = False
+) -> Requested:
     site = row("SELECT active, company_id FROM rm_sites WHERE id = %s", (site_id,))
     if site is None:
         raise UnknownSite(f"no site has the id {site_id}")
@@ -98,13 +108,14 @@ def _request(site_id: int, requested_by: str, request_id: str | None, priority: 
     )
     open_runs = rows(
         """
-        SELECT r.id, r.status, r.refresh_id IS NULL OR f.status = 'waiting', q.id
+        SELECT r.id, r.status,
+               (r.refresh_id IS NULL OR f.status = 'waiting') AND NOT (%s AND r.list_started_at IS NOT NULL), q.id
         FROM rm_sync_runs r
         LEFT JOIN rm_stock_refreshes f ON f.id = r.refresh_id
         LEFT JOIN rm_queue q ON q.unique_key = 'run:' || r.id || ':start'
         WHERE r.site_id = %s AND r.status IN ('queued', 'running') ORDER BY r.id
         """,
-        (site_id,),
+        (shop_changed, site_id),
     )
     for run_id, status, joinable, job_id in open_runs:
         if joinable:

@@ -85,7 +85,10 @@ def _forget(site_id: int) -> None:
 def _ask(site_id: int) -> None:
     try:
         request_sync(
-            site_id, requested_by="webhooks that were turned away without PostgreSQL", priority=Priority.NIGHT
+            site_id,
+            requested_by="webhooks that were turned away without PostgreSQL",
+            priority=Priority.NIGHT,
+            shop_changed=True,
         )
     except (UnknownSite, InactiveSite):
         return

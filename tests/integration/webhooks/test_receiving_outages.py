@@ -23,6 +23,7 @@ from tests.integration.embedded_help import kill
 from tests.receivers import Gunicorn
 from tests.servers import Servers
 from workers import dispatcher
+from workers.full_sync.requests import request_sync
 from workers.redis_client import client as redis_client
 from workers.webhooks import catch_up
 
@@ -201,3 +202,22 @@ def test_what_could_not_be_asked_for_stays_owed(
     assert owed() == {to.id for to in shops}
     assert debts.settle() == 2
     assert len(runs()) == 2
+
+
+def test_a_run_that_lists_the_shop_already_is_too_early_to_make_up_for_it(shops: list[Site]) -> None:
+    first = request_sync(shops[0].id, requested_by="test")
+    debts = catch_up.Debts()
+    debts.owe(shops[0].id)
+    assert debts.settle() == 1
+    assert runs() == [(shops[0].id, "queued")]  # it has not begun, and will see the shop as it is then
+    execute("UPDATE rm_sync_runs SET status = 'running', step = 'list', list_started_at = now()")
+
+    debts.owe(shops[0].id)
+    debts.settle()
+    debts.owe(shops[0].id)
+    debts.settle()
+
+    assert rows("SELECT id = %s, status FROM rm_sync_runs ORDER BY id", (first.run_id,)) == [
+        (True, "running"),
+        (False, "queued"),
+    ]
