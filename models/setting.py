@@ -50,6 +50,15 @@ SETTINGS: dict[str, Definition] = {
     "public_webhook_url": Definition(
         "url", None, "The https:// address under which shops reach the webhook receivers."
     ),
+    "guard_share_percent": Definition(
+        "percent", 20, "The guard holds a fall to zero of more than this share of a shop's SKUs in an hour."
+    ),
+    "guard_least_skus": Definition("count", 10, "So many SKUs of a shop may always fall to zero in an hour."),
+    "guard_answer_percent": Definition(
+        "percent",
+        80,
+        "An answer of Business Central with less than this share of last time's items is suspect.",
+    ),
     "timezone": Definition("zone", "UTC", "The zone of the schedule, such as Europe/Paris."),
     "full_sync_time": Definition("time", "02:00", "When the nightly full sync starts, HH:MM in the zone."),
     "cleanup_time": Definition("time", "03:00", "When the daily clean-up starts, HH:MM in the zone."),
@@ -68,6 +77,12 @@ def checked(key: str, value: Any) -> Any:
     elif kind == "minutes":
         if isinstance(value, bool) or not isinstance(value, int) or not 10 <= value <= 1380:
             raise SettingError("must be a whole number of minutes from 10 to 1380")
+    elif kind == "percent":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:
+            raise SettingError("must be a whole percentage from 1 to 100")
+    elif kind == "count":
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
+            raise SettingError("must be a whole number from 0 to 1000000")
     elif kind == "zone":
         try:
             ZoneInfo(value if isinstance(value, str) and value else "?")

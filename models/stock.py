@@ -39,7 +39,10 @@ class Stock(Table):
 
 
 class StockRefresh(Table):
-    """One read of a company's stock. Runs join it only while it is `waiting`: BC has not been asked yet."""
+    """One read of a company's stock. Runs join it only while it is `waiting`: BC has not been asked yet.
+
+    suspicion: why its answer is not to be trusted with zeros (workers/guard.py); null = it is.
+    """
 
     id = BigAutoField()
     company = ForeignKeyField(Company, column_name="company_id", on_delete="CASCADE")
@@ -51,6 +54,7 @@ class StockRefresh(Table):
     pages = IntegerField(default=0)
     fewest_calls = IntegerField(null=True)
     error = TextField(null=True)
+    suspicion = TextField(null=True)
     created_at: datetime = now_field()
 
     class Meta:

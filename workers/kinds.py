@@ -7,6 +7,7 @@ from workers.full_sync.compare import compare
 from workers.full_sync.confirm import confirm
 from workers.full_sync.finish import finish
 from workers.full_sync.listing import list_page
+from workers.full_sync.release import release
 from workers.full_sync.settle import settle
 from workers.full_sync.start import start
 from workers.jobs import Kind
@@ -24,6 +25,7 @@ KINDS: dict[str, Kind] = {
         Kind("stock.scan", refresh.scan),
         Kind("stock.chain", refresh.chain),
         Kind("sync.compare", compare),
+        Kind("sync.release", release),
         Kind("stock.push", push.push, on_failed=push.on_failed),
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),

@@ -7,6 +7,7 @@ from models.database import execute, transaction
 from workers.jobs import Done, Work
 
 BATCH_ROWS = 5_000
+ZEROING_DAYS = 1  # the guard looks back an hour
 BATCH_RUNS = 20  # a run takes its jobs and up to a catalogue of pushes with it
 
 # Ids as an array: of a subquery the planner may make a join that reads the whole table for each batch.
@@ -19,6 +20,10 @@ _REJECTIONS = """
     DELETE FROM rm_webhook_rejections WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM rm_webhook_rejections WHERE hour < now() - make_interval(days => %s)
         ORDER BY hour LIMIT %s))
+"""
+_ZEROINGS = """
+    DELETE FROM rm_zeroings WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rm_zeroings WHERE at < now() - make_interval(days => %s) LIMIT %s))
 """
 _JOBS = """
     DELETE FROM rm_queue WHERE id = ANY (ARRAY(
@@ -46,6 +51,7 @@ def clean_up(work: Work) -> Done:
         result={
             "webhook_log": _delete(_WEBHOOKS, webhooks, BATCH_ROWS),
             "webhook_rejections": _delete(_REJECTIONS, webhooks, BATCH_ROWS),
+            "zeroings": _delete(_ZEROINGS, ZEROING_DAYS, BATCH_ROWS),
             "jobs": _delete(_JOBS, queue, BATCH_ROWS),
             "runs": _delete(_RUNS, queue, BATCH_RUNS),
             "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),

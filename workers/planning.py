@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
+import structlog
 
 from models.database import execute, row
 from models.site import Site
-from workers import ledger
+from workers import guard, ledger
 from workers.jobs import NewJob
 
+log = structlog.get_logger()
+
+HELD_REASON = "falls_to_zero"
 PUSH_ROWS = {"bigcommerce": 2000, "woocommerce": 500}
 """Rows of a push job: one call at BigCommerce; at WooCommerce five calls or more, since the store's lease is
 worth holding for a while."""
 
+_SCOPE = "site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL AND ({which})"
 # The variations of one product go into one chunk: WooCommerce writes them in one call, which a border would split.
 _CHUNKED = """
     numbered AS (
         SELECT id, wanted, shown, product_id, variant_id > 0 AS is_variant,
                row_number() OVER (ORDER BY variant_id > 0, product_id, variant_id) - 1 AS place
-        FROM rm_items
-        WHERE site_id = %(site)s AND active AND skip_reason IS NULL AND wanted IS NOT NULL AND ({which})
+        FROM rm_items WHERE {scope}
     ), bordered AS (
         SELECT *, CASE WHEN is_variant THEN min(place) OVER (PARTITION BY is_variant, product_id) ELSE place END
                   / %(size)s AS border
         FROM numbered
     ), chunked AS (SELECT *, dense_rank() OVER (ORDER BY border) AS chunk FROM bordered)
+"""
+_HOLD = f"""
+    INSERT INTO rm_pushes (job_id, item_id, run_id, wanted, shown_before, outcome, reason, decided_at)
+    SELECT %(planner)s, id, %(run)s, wanted, shown, 'held', %(reason)s, now() FROM rm_items
+    WHERE {{scope}} AND {guard.FALLS_TO_ZERO}
+    ON CONFLICT (job_id, item_id) DO UPDATE SET outcome = 'held', wanted = excluded.wanted
 """
 _COUNT = "WITH {chunked} SELECT count(*), coalesce(max(chunk), 0) FROM chunked"
 _PLAN = """
@@ -36,26 +47,54 @@ _PLAN = """
 """
 
 
-def plan(site: Site, template: NewJob, which: str, parameters: Mapping[str, Any] | None = None) -> int:
-    """Insert the push jobs for rows of a site, in the caller's transaction; gives how many rows.
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """rows: to be written. held: set aside by the guard, which says why in `reason`."""
+
+    rows: int
+    held: int = 0
+    reason: str | None = None
+
+
+def plan(
+    site: Site,
+    template: NewJob,
+    which: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    planner: int,
+    suspicion: str | None = None,
+    guarded: bool = True,
+) -> Planned:
+    """Insert the push jobs for rows of a site, in the caller's transaction.
 
     which: a constant condition on rm_items, with its `parameters` by name. template: kind, queue, priority,
-    run, step ... of each job; a `unique_key` gets the chunk's number behind it.
+    run, step ... of each job; a `unique_key` gets the chunk's number behind it. planner: the job that plans;
+    rows that the guard sets aside are listed under it. suspicion: see guard.judge. guarded: False lets all pass,
+    for what a person has released.
     """
-    chunked = _CHUNKED.format(which=which)
+    scope = _SCOPE.format(which=which)
     bound = {
         **(parameters or {}),
         "site": site.id,
         "run": template.run_id,
         "size": PUSH_ROWS[site.platform],
+        "planner": planner,
     }
+    reason = guard.judge(site.id, scope, bound, suspicion) if guarded else None
+    held = 0
+    if reason is not None:
+        held = execute(_HOLD.format(scope=scope), {**bound, "reason": HELD_REASON})
+        scope = f"{scope} AND NOT ({guard.FALLS_TO_ZERO})"
+        log.warning("the guard holds rows", action="guard", site_id=site.id, rows=held, reason=reason)
+    chunked = _CHUNKED.format(scope=scope)
     found = row(_COUNT.format(chunked=chunked), bound)
     assert found is not None
     number, chunks = found
     if chunks:
         bound["jobs"] = ledger.insert([_numbered(template, chunk) for chunk in range(chunks)])
         execute(_PLAN.format(chunked=chunked), bound)
-    return int(number)
+    return Planned(int(number), held, reason)
 
 
 def _numbered(template: NewJob, chunk: int) -> NewJob:

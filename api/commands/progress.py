@@ -24,6 +24,7 @@ SPANS = {
     "confirm": (0.4, 0.42),
     "stock": (0.42, 0.45),
     "compare": (0.45, 0.5),
+    "release": (0.45, 0.5),
     "push": (0.5, 0.99),
     "finish": (0.99, 1.0),
 }
@@ -32,6 +33,7 @@ STEP_WORDS = {
     "confirm": "reading again what was missing",
     "stock": "waiting for Business Central's stock",
     "compare": "comparing",
+    "release": "reading again what was set aside",
     "finish": "finishing",
 }
 

@@ -45,8 +45,8 @@ def sync(wanted: str, no_wait: bool, as_json: bool) -> None:
                 ExitCode.UNREACHABLE,
             )
         _say_joined(requests, names)
-        runs = _watch({names[request.site_id]: request.run_id for request in requests})
-    _report(runs, as_json)
+        runs = watch_runs({names[request.site_id]: request.run_id for request in requests})
+    report(runs, as_json)
     raise click.exceptions.Exit(exit_code(runs.values()))
 
 
@@ -101,7 +101,9 @@ def _say_joined(requests: Sequence[Requested], names: Mapping[int, str]) -> None
             click.echo(f"{names[request.site_id]}: joined run {request.run_id}, asked for before", err=True)
 
 
-def _watch(run_ids: Mapping[str, int]) -> dict[str, Figures]:
+def watch_runs(run_ids: Mapping[str, int]) -> dict[str, Figures]:
+    """Show runs by their site's name until all are over; gives their last figures."""
+
     def fetch() -> dict[str, Figures]:
         with session():
             by_id = {run.id: run for run in SyncRun.select().where(SyncRun.id << list(run_ids.values()))}
@@ -133,7 +135,8 @@ def _numbers(requests: Sequence[Requested]) -> str:
     return ", ".join(str(request.run_id) for request in requests)
 
 
-def _report(runs: Mapping[str, Figures], as_json: bool) -> None:
+def report(runs: Mapping[str, Figures], as_json: bool) -> None:
+    """Print how runs ended, and why where it was not well."""
     records = [{"site": name, **run, "seconds": seconds_of(run)} for name, run in runs.items()]
     if as_json:
         print_json(records)

@@ -11,7 +11,7 @@ from api.rest.lists import Answer, ListQuery, Moment, Page, Text, one_of
 from models.database import row, rows, session
 from workers.errors import UnknownRecord
 
-OUTCOMES = ("planned", "sending", "unsure", "pushed", "unchanged", "failed")
+OUTCOMES = ("planned", "sending", "unsure", "pushed", "unchanged", "failed", "held")
 SKIPPED = "skipped"
 
 

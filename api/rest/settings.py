@@ -20,7 +20,7 @@ def _fields(form: bool) -> dict[str, Any]:
     """A field a setting, so that a new setting is in the API as soon as it stands in the table."""
     fields: dict[str, Any] = {}
     for key, definition in SETTINGS.items():
-        kind = {"type": "integer" if definition.kind in ("days", "minutes") else "string"}
+        kind = {"type": "integer" if definition.kind in ("days", "minutes", "percent", "count", "failures") else "string"}
         nullable = {"anyOf": [kind, {"type": "null"}]} if definition.default is None else kind
         typed = Annotated[Any, WithJsonSchema({**nullable, "description": definition.help})]
         # The values' own rules are in models/setting.py, which says the bounds.

@@ -12,8 +12,9 @@ from api.rest import lists, routes
 from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text, one_of
 from models.database import session
 from models.sync_run import SyncRun
-from workers.errors import Conflict, UnknownRecord
+from workers.errors import UnknownRecord
 from workers.full_sync.progress import figures
+from workers.full_sync.release import release_run
 from workers.full_sync.requests import cancel_run
 
 STATUSES = ("queued", "running", "completed", "failed", "held", "cancelled")
@@ -38,7 +39,7 @@ class RunAnswer(Answer):
     id: int
     site_id: int
     status: str
-    step: str = Field(description="start, list, compare, push or finish.")
+    step: str = Field(description="start, list, confirm, stock, compare, release, push or finish.")
     requested_by: str
     request_id: str | None
     pages_done: int
@@ -50,6 +51,8 @@ class RunAnswer(Answer):
     unchanged: int
     skipped: dict[str, int]
     failed: dict[str, int]
+    held: int = Field(description="Items that the guard set aside.")
+    superseded_by: int | None = Field(description="The later run that decided anew what this one held.")
     deactivated: int
     calls: int = Field(description="Calls made to both vendors.")
     fewest_calls: int | None = Field(description="The fewest calls that this run could have taken.")
@@ -111,12 +114,13 @@ def cancel(path: RunPath) -> RunAnswer:
 
 
 def release(path: RunPath) -> RunAnswer:
-    """Let a held run push what the guard set aside."""
+    """Let a held run push what the guard set aside.
+
+    What it would set is under `items?outcome=held`. Both ends are read again first.
+    """
+    run = release_run(path.run_id, requested_by=requested_by(), request_id=routes.request_id())
     with session():
-        run = _existing(path.run_id)
-    if run.status != "held":
-        raise Conflict("not_held", f"the run is {run.status}, not held")
-    raise Conflict("not_releasable", "this version holds no runs, so there is nothing to release")
+        return _answer(run)
 
 
 def _existing(run_id: int) -> SyncRun:

@@ -11,6 +11,7 @@ from peewee import Model
 from models.access import ApiToken, User
 from models.company import Company
 from models.database import rows, session
+from models.guard import Zeroing
 from models.item import Item
 from models.job import Job, StoreLease
 from models.migrate import migrate, pending
@@ -24,7 +25,8 @@ from tests.servers import Servers
 
 MODELS = (
     ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
-    Schedule, ScheduleLog, SiteScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog, WebhookRejections,
+    Schedule, ScheduleLog, SiteScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog,
+    WebhookRejections, Zeroing,
 )  # fmt: skip
 FAILED_WEBHOOKS = """SELECT id, site_id, event_type, error_message, received_at, attempts FROM rm_webhook_log WHERE status = 'failed' ORDER BY received_at DESC LIMIT 100;"""  # noqa: E501 - as operators type it
 

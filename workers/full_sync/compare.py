@@ -12,7 +12,7 @@ from models.database import execute, row, rows, session
 from models.site import BIGCOMMERCE, Site
 from models.stock import StockRefresh
 from models.sync_run import SyncRun
-from workers import clock
+from workers import clock, guard
 from workers.connections import company_client
 from workers.decisions import decide
 from workers.full_sync import steps
@@ -20,10 +20,11 @@ from workers.full_sync.context import load
 from workers.full_sync.refresh import CHAINS
 from workers.jobs import Done, NewJob, Work
 from workers.observations import record_stock
-from workers.planning import plan
+from workers.planning import Planned, plan
 
 UNSEEN_SECONDS = 60.0  # how long a transaction may have been under way: PostgreSQL stops longer statements
 
+LATELY_DAYS = 2  # what BC has not told for longer may have been deleted there
 _DIFFERING = "shown IS DISTINCT FROM wanted OR unsure"
 
 
@@ -39,19 +40,43 @@ def compare(work: Work) -> Done:
         site, since=refresh.read_started_at, stock_is_partial=refresh.status == "failed"
     )
 
+    suspicion = refresh.suspicion or _fewer_keys_came_back(site, refresh)
+
     def record() -> None:
-        to_push = _plan(run, site)
+        planned = _plan(work, run, site, suspicion)
         execute(
-            "UPDATE rm_sync_runs SET skipped = skipped || %s, unchanged = %s, to_push = %s,"
+            "UPDATE rm_sync_runs SET skipped = skipped || %s, unchanged = %s, to_push = %s, held_reason = %s,"
             " updated_at = now() WHERE id = %s",
-            (json.dumps(skipped), unchanged, to_push, run.id),
+            (json.dumps(skipped), unchanged, planned.rows, planned.reason or suspicion, run.id),
+        )
+        # What an older run set aside is decided anew by this one.
+        execute(
+            "UPDATE rm_sync_runs SET superseded_by = %s, updated_at = now()"
+            " WHERE site_id = %s AND status = 'held' AND superseded_by IS NULL AND id < %s",
+            (run.id, site.id, run.id),
         )
 
     return Done(result={"skipped": skipped, "unchanged": unchanged}, record=record)
 
 
-def _plan(run: SyncRun, site: Site) -> int:
-    """Insert the push jobs and their rows, in the caller's transaction; gives how many rows."""
+def _fewer_keys_came_back(site: Site, refresh: StockRefresh) -> str | None:
+    """In chain mode BC's answer is held against what it knew of this site's keys lately."""
+    if refresh.mode != CHAINS or refresh.status != "completed":
+        return None
+    found = row(
+        """
+        SELECT count(*) FILTER (WHERE s.read_started_at >= %s), count(*) FROM rm_stock s
+        WHERE s.company_id = %s AND s.read_started_at >= %s::timestamptz - make_interval(days => %s)
+          AND s.key IN (SELECT sku_key FROM rm_items WHERE site_id = %s AND active AND sku_key <> '')
+        """,
+        (refresh.read_started_at, site.company_id, refresh.read_started_at, LATELY_DAYS, site.id),
+    )
+    assert found is not None
+    return guard.fewer_than_before(*found)
+
+
+def _plan(work: Work, run: SyncRun, site: Site, suspicion: str | None) -> Planned:
+    """Insert the push jobs and their rows, in the caller's transaction."""
     template = NewJob(
         kind="stock.push",
         priority=run.priority,
@@ -62,7 +87,7 @@ def _plan(run: SyncRun, site: Site) -> int:
         unique_key=f"run:{run.id}:push",
         request_id=run.request_id,
     )
-    return plan(site, template, _DIFFERING)
+    return plan(site, template, _DIFFERING, planner=work.claim.id, suspicion=suspicion)
 
 
 def _ask_for_new_keys(work: Work, site: Site, refresh: StockRefresh) -> None:

@@ -43,14 +43,15 @@ def finish(work: Work) -> Done:
         ledger.insert(confirming)
         if ended.status == "completed":
             execute("UPDATE rm_sites SET last_synced_at = now() WHERE id = %s", (site.id,))
-        execute("DELETE FROM rm_sync_pages WHERE run_id = %s", (run.id,))
+        if ended.status != "held":  # a released run is counted once more
+            execute("DELETE FROM rm_sync_pages WHERE run_id = %s", (run.id,))
         ledger.insert(steps.follow_up(site.id))
 
     return Done(record=record)
 
 
 def _how_it_ended(run: SyncRun) -> _Ended:
-    """failed: a list page, BC's read, a planning step or a whole push step failed; else completed."""
+    """failed: a list page, BC's read, a planning step or a whole push step failed; held: the guard; else completed."""
     found = rows(
         """
         SELECT step, min(error), count(*), count(*) FILTER (WHERE status = 'failed')
@@ -74,6 +75,8 @@ def _how_it_ended(run: SyncRun) -> _Ended:
         some = row("SELECT 1 FROM rm_pushes WHERE run_id = %s AND outcome = 'pushed' LIMIT 1", (run.id,))
         said = "not all writes went through" if some else "no write went through"
         return _Ended("failed", f"{said}: {failures[steps.PUSH][0]}")
+    if run.held_reason is not None:
+        return _Ended("held", run.held_reason)
     return _Ended("completed", None)
 
 

@@ -29,7 +29,8 @@ def counted(run: SyncRun) -> dict[str, Any]:
     """The figures that are counted from what was done, as columns of rm_sync_runs; the same however often.
 
     items are products, which is what shops count; calls include the refresh's, which sites may share.
-    to_push: rows that need a write; one that turns out to need none goes over to `unchanged`.
+    to_push: rows that need a write; one that turns out to need none goes over to `unchanged`. held: rows that
+    the guard set aside.
     """
     live = row(_LIVE, {"run": run.id, "refresh": run.refresh_id, "compare": f"run:{run.id}:compare"})
     assert live is not None
@@ -48,7 +49,8 @@ def counted(run: SyncRun) -> dict[str, Any]:
         "pages_total": pages_total,
         "items_done": items_done,
         "items_total": items_total,
-        "to_push": sum(number for _, _, number in outcomes) - already,
+        "to_push": sum(number for outcome, _, number in outcomes if outcome not in ("unchanged", "held")),
+        "held": sum(number for outcome, _, number in outcomes if outcome == "held"),
         "pushed": sum(number for outcome, _, number in outcomes if outcome == "pushed"),
         "unchanged": (right or 0) + already,
         "failed": {reason: number for outcome, reason, number in outcomes if outcome == "failed"},
@@ -80,6 +82,8 @@ def figures(run: SyncRun) -> dict[str, Any]:
         "unchanged": run.unchanged,
         "skipped": run.skipped,
         "failed": run.failed,
+        "held": run.held,
+        "superseded_by": run.superseded_by,
         "deactivated": run.deactivated,
         "calls": run.calls,
         "fewest_calls": run.fewest_calls,

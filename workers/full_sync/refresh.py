@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.database import execute, row, rows
-from workers import clock, ledger
+from workers import clock, guard, ledger
 from workers.clients.business_central_chains import PAGE_ROWS, fewest_calls
 from workers.connections import company_client
 from workers.full_sync import steps
@@ -56,12 +56,16 @@ def scan(work: Work) -> Done:
             jobs=[following], result={"rows": len(page.items)}, record=lambda: _count(claim, len(page.items))
         )
 
+    before = _item_count(claim.company_id)
+
     def record() -> None:
         _count(claim, len(page.items))
-        execute("UPDATE rm_companies SET item_count = %s WHERE id = %s", (total, claim.company_id))
+        suspicion = guard.fewer_than_before(total, before)
+        if suspicion is None:  # else the next answer is held against the same number
+            execute("UPDATE rm_companies SET item_count = %s WHERE id = %s", (total, claim.company_id))
         execute(
-            "UPDATE rm_stock_refreshes SET fewest_calls = %s WHERE id = %s",
-            (fewest_scan_calls(total), claim.refresh_id),
+            "UPDATE rm_stock_refreshes SET fewest_calls = %s, suspicion = %s WHERE id = %s",
+            (fewest_scan_calls(total), suspicion, claim.refresh_id),
         )
 
     return Done(result={"rows": len(page.items)}, record=record)

@@ -1,6 +1,7 @@
 """Which step of a run follows which, decided in the transaction that ends a job, under the run's lock.
 
     start -> list -> confirm -> (stock: the refresh of the company) -> compare -> push -> finish
+    release -> push -> finish                                       (of a run that the guard held)
 
 No counters: a step is over when no pending or processing job of (run, step) remains. Lock order: refresh,
 then run.
@@ -21,6 +22,7 @@ STOCK = "stock"
 COMPARE = "compare"
 PUSH = "push"
 FINISH = "finish"
+RELEASE = "release"
 
 STALLED_SECONDS = 60
 
@@ -35,6 +37,11 @@ class _Run:
     priority: int
     relisted: bool
     request_id: str | None
+    released: bool
+
+    def key_of(self, step: str) -> str:
+        """The unique key of the job that opens a step; a released run comes to its end a second time."""
+        return f"run:{self.id}:{step}" + (":released" if self.released else "")
 
 
 def lock(refresh_id: int | None, run_id: int | None) -> None:
@@ -111,8 +118,8 @@ def _advance_run(run_id: int) -> list[NewJob]:
 
 def _load(run_id: int) -> _Run | None:
     found = row(
-        "SELECT id, site_id, status, step, refresh_id, priority, relisted, request_id"
-        " FROM rm_sync_runs WHERE id = %s",
+        "SELECT id, site_id, status, step, refresh_id, priority, relisted, request_id,"
+        " released_at IS NOT NULL FROM rm_sync_runs WHERE id = %s",
         (run_id,),
     )
     return None if found is None else _Run(*found)
@@ -138,8 +145,8 @@ def _following(run: _Run, step: str) -> str:
         return STOCK
     if step == STOCK:
         return COMPARE
-    if step == COMPARE:
-        return FINISH if _failed(run.id, COMPARE) else PUSH
+    if step in (COMPARE, RELEASE):
+        return FINISH if _failed(run.id, step) else PUSH
     return FINISH
 
 
@@ -168,7 +175,7 @@ def _opener(run: _Run, step: str) -> NewJob:
         site_id=run.site_id,
         run_id=run.id,
         step=step,
-        unique_key=f"run:{run.id}:{step}",
+        unique_key=run.key_of(step),
         request_id=run.request_id,
     )
 
@@ -221,7 +228,7 @@ def _close_broken(run: _Run) -> None:
             error = coalesce(error, (SELECT error FROM rm_queue WHERE unique_key = %s), 'the run could not be finished')
         WHERE id = %s AND status = 'running'
         """,
-        (f"run:{run.id}:finish", run.id),
+        (run.key_of(FINISH), run.id),
     )
 
 

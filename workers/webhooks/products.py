@@ -17,6 +17,7 @@ from workers.clients.shop import ShopClient
 from workers.connections import company_client, site_client
 from workers.decisions import decide
 from workers.errors import LeaseLost, MustWait, RateLimited
+from workers.full_sync.requests import request_sync
 from workers.jobs import WEBHOOKS, Done, NewJob, Priority, Work
 from workers.leases import heartbeat
 from workers.observations import record_gone, record_shop, record_stock
@@ -149,4 +150,19 @@ def _plan(work: Work, site: Site, item_ids: Sequence[int]) -> None:
     )
     if item_ids:
         with transaction():
-            plan(site, template, DESERVES_A_PUSH, {"items": list(item_ids)})
+            planned = plan(site, template, DESERVES_A_PUSH, {"items": list(item_ids)}, planner=work.claim.id)
+        if planned.held and not _held_already(site.id):
+            # A person releases runs: a full sync shows all that would fall, and is held in its turn.
+            request_sync(
+                site.id, requested_by="the guard, for what webhooks asked for", priority=Priority.NIGHT
+            )
+
+
+def _held_already(site_id: int) -> bool:
+    return bool(
+        rows(
+            "SELECT 1 FROM rm_sync_runs WHERE site_id = %s AND (status IN ('queued', 'running')"
+            " OR (status = 'held' AND superseded_by IS NULL)) LIMIT 1",
+            (site_id,),
+        )
+    )

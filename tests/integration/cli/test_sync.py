@@ -135,7 +135,7 @@ def test_a_run_that_is_not_held_is_not_released(run: Run, shop: Site) -> None:
     result = run("release", str(asked["run_id"]))
 
     assert result.exit_code == 1
-    assert f"run {asked['run_id']} is not held" in only_line(result)
+    assert f"run {asked['run_id']} is not released: the run is queued, not held" in only_line(result)
 
 
 def test_runs_are_listed_and_shown(run: Run, shop: Site) -> None:
