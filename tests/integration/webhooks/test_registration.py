@@ -99,15 +99,15 @@ def test_ours_for_another_host_a_second_one_and_one_of_no_use_are_removed(shop: 
     assert len(hooks(shop)) == len(hook_plan.topics(site))
 
 
-def test_a_new_public_address_moves_every_hook(shop: Shop) -> None:
-    site = ready(shop)
+def test_a_new_public_address_moves_every_hook(woo: WooCommerceShop) -> None:
+    site = ready(woo)
     register(site)
     setting.change("public_webhook_url", f"{ELSEWHERE}/below/a/path/")
 
     register(site)
 
-    assert {hook.destination for hook in hooks(shop)} == {f"{ELSEWHERE}/below/a/path{path(shop)}"}
-    assert len(hooks(shop)) == len(hook_plan.topics(site))
+    assert {hook.destination for hook in hooks(woo)} == {f"{ELSEWHERE}/below/a/path{path(woo)}"}
+    assert len(hooks(woo)) == len(hook_plan.topics(site))
 
 
 def test_two_registrations_at_once_make_no_duplicates(shop: Shop) -> None:
@@ -181,11 +181,13 @@ def test_a_repair_that_dies_half_way_is_followed_by_its_sync_all_the_same(shop: 
     assert len(hooks(shop)) == len(hook_plan.topics(site))
 
 
-def test_looking_stores_what_was_found_and_does_not_count_as_a_change_of_the_site(shop: Shop) -> None:
-    site = ready(shop)
+def test_looking_stores_what_was_found_and_does_not_count_as_a_change_of_the_site(
+    woo: WooCommerceShop,
+) -> None:
+    site = ready(woo)
     register(site)
     before = again(site).updated_at
-    shop.handle.disable_hook(hooks(shop)[0].id)
+    woo.handle.disable_hook(hooks(woo)[0].id)
 
     report = status(site)
 
@@ -197,15 +199,15 @@ def test_looking_stores_what_was_found_and_does_not_count_as_a_change_of_the_sit
     assert syncs(site) == []
 
 
-def test_looking_before_anything_was_registered_tells_what_is_missing(shop: Shop) -> None:
-    report = status(ready(shop))
+def test_looking_before_anything_was_registered_tells_what_is_missing(woo: WooCommerceShop) -> None:
+    report = status(ready(woo))
 
     assert {topic.state for topic in report.topics} == {"missing"}
-    assert writes(shop) == {}
+    assert writes(woo) == {}
 
 
-def test_the_last_delivery_of_each_topic_is_told_and_forgeries_do_not_count(shop: Shop) -> None:
-    site = ready(shop)
+def test_the_last_delivery_of_each_topic_is_told_and_forgeries_do_not_count(woo: WooCommerceShop) -> None:
+    site = ready(woo)
     register(site)
     heard, forged = hook_plan.topics(site)[:2]
     for topic, state in ((heard, "completed"), (forged, "rejected")):
@@ -219,15 +221,15 @@ def test_the_last_delivery_of_each_topic_is_told_and_forgeries_do_not_count(shop
     assert [topic for topic, moment in last.items() if moment is not None] == [heard]
 
 
-def test_a_missing_public_address_is_named_with_how_to_set_it(shop: Shop) -> None:
-    site = ready(shop, address=None)
+def test_a_missing_public_address_is_named_with_how_to_set_it(woo: WooCommerceShop) -> None:
+    site = ready(woo, address=None)
 
     with pytest.raises(ConfigurationError) as refused:
         register(site)
 
     assert refused.value.field == "public_webhook_url"
     assert "/api/v1/settings" in refused.value.message
-    assert writes(shop) == {}
+    assert writes(woo) == {}
 
 
 def test_bigcommerce_without_the_app_s_secret_is_refused_with_the_field(store: BigCommerceShop) -> None:
@@ -323,11 +325,11 @@ def test_a_full_scope_is_told_and_a_stale_one_of_ours_makes_room(store: BigComme
     assert store.handle.counts()["refusals"] == {}
 
 
-def test_an_inactive_site_can_be_registered_and_is_not_synced(shop: Shop) -> None:
-    site = ready(shop)
+def test_an_inactive_site_can_be_registered_and_is_not_synced(woo: WooCommerceShop) -> None:
+    site = ready(woo)
     register(site)
     execute("UPDATE rm_sites SET active = false WHERE id = %s", (site.id,))
-    shop.handle.disable_hook(hooks(shop)[0].id)
+    woo.handle.disable_hook(hooks(woo)[0].id)
 
     assert register(site).healthy
 

@@ -78,23 +78,23 @@ def test_replays_of_one_product_fold_into_the_job_that_waits(woo: WooCommerceSho
 
 
 def test_all_failed_deliveries_of_one_site_since_a_time_and_no_others(
-    shop: Shop, woo: WooCommerceShop, monkeypatch: pytest.MonkeyPatch
+    woo: WooCommerceShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliveries, "REPLAYED_AT_ONCE", 2)  # several batches
-    products = [shop.add_stocked(f"SINCE-{number}", in_bc=number) for number in range(4)]
-    old, *recent = (_refused(shop, product) for product in products)
+    products = [woo.add_stocked(f"SINCE-{number}", in_bc=number) for number in range(4)]
+    old, *recent = (_refused(woo, product) for product in products)
     execute("UPDATE rm_webhook_log SET received_at = now() - interval '3 hours' WHERE id = %s", (old,))
-    (well,) = happened(shop.site, products[0])
+    (well,) = happened(woo.site, products[0])
     drain()
 
-    number = deliveries.replay_failed(shop.site.id, clock.now() - timedelta(hours=2))
+    number = deliveries.replay_failed(woo.site.id, clock.now() - timedelta(hours=2))
     drain()
 
     assert number == 3
     assert [_delivery(delivery).status for delivery in recent] == ["completed"] * 3
     assert _delivery(old).status == "failed"
     assert len(_outcomes(well)) == 1
-    assert deliveries.replay_failed(shop.site.id, clock.now() - timedelta(hours=2)) == 0
+    assert deliveries.replay_failed(woo.site.id, clock.now() - timedelta(hours=2)) == 0
 
 
 def test_what_was_rejected_or_asks_for_nothing_is_not_done_again(woo: WooCommerceShop) -> None:
