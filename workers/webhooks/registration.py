@@ -203,7 +203,11 @@ def _save(desk: Desk, *, registered: bool, gap: str | None, request_id: str | No
         if repaired:
             with contextlib.suppress(InactiveSite, UnknownSite):  # made active, it is synced anyway
                 run_id = request_sync(
-                    site.id, requested_by=gap or "", request_id=request_id, priority=Priority.NIGHT
+                    site.id,
+                    requested_by=gap or "",
+                    request_id=request_id,
+                    priority=Priority.NIGHT,
+                    shop_changed=True,
                 ).run_id
         # Not updated_at: that names the configuration which a kept-alive client was made from.
         execute(

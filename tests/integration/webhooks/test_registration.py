@@ -24,6 +24,7 @@ from tests.integration.webhooks.registering import (
 )
 from workers.connections import shop_client
 from workers.errors import ConfigurationError, Conflict, RemoteError
+from workers.full_sync.requests import request_sync
 from workers.webhooks import hook_plan, registration
 from workers.webhooks.proofs import TOKEN_HEADER
 from workers.webhooks.registration import register, status
@@ -367,3 +368,17 @@ def test_ours_are_found_behind_many_of_others(woo: WooCommerceShop) -> None:
 
     assert (len(report.kept), report.others) == (4, 101)
     assert len(hooks(woo)) == 105
+
+
+def test_the_sync_after_a_gap_is_not_one_that_had_listed_the_shop_before(woo: WooCommerceShop) -> None:
+    site = ready(woo)
+    register(site)
+    request_sync(site.id, requested_by="somebody")
+    execute("UPDATE rm_sync_runs SET status = 'running', list_started_at = now()")
+    woo.handle.disable_hook(hooks(woo)[0].id)
+
+    report = register(site)
+
+    assert syncs(site)[0] == "somebody"
+    assert "disabled" in syncs(site)[1]
+    assert row("SELECT max(id) FROM rm_sync_runs") == (report.sync_run_id,)
