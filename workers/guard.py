@@ -66,8 +66,12 @@ def _too_many(site_id: int, falling: list[int]) -> str | None:
 
 
 def fewer_than_before(now: int, before: int | None) -> str | None:
-    """Why an answer of BC with so many items, after so many the last time, is not to be trusted."""
-    share = setting.read("guard_answer_percent")
-    if before is None or now * 100 >= before * share:
+    """Why an answer of BC with so many items, after so many the last time, is not to be trusted.
+
+    A handful may always go: half of two items is no half of a catalogue.
+    """
+    settings = setting.read_all()
+    share = settings["guard_answer_percent"]
+    if before is None or before - now <= settings["guard_least_skus"] or now * 100 >= before * share:
         return None
     return f"Business Central answered with {now:,} items, last time with {before:,}: under {share}% of them"
