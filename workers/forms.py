@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from models import setting
 from models.site import PLATFORMS
 from workers.clients.addresses import check_url
 from workers.errors import ConfigurationError, FieldError, InvalidFields
@@ -107,6 +108,13 @@ def _moment(value: Any) -> datetime:
     raise wrong("must be a time with its zone, such as 2026-03-19T02:15:23Z")
 
 
+def _time_of_day(value: str) -> str:
+    try:
+        return str(setting.checked("full_sync_time", value))
+    except setting.SettingError as error:
+        raise wrong(str(error)) from None
+
+
 def _text(longest: int, pattern: str | None = None) -> StringConstraints:
     return StringConstraints(
         strict=True, strip_whitespace=True, min_length=1, max_length=longest, pattern=pattern
@@ -128,6 +136,7 @@ HeaderSecret = Annotated[SecretText, AfterValidator(_plain_ascii)]
 RowId = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
 BigId = Annotated[int, Field(strict=True, ge=1, le=LARGEST_BIGINT)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+TimeOfDay = Annotated[str, _text(100), AfterValidator(_time_of_day)]
 Flag = Annotated[bool, Field(strict=True)]
 
 

@@ -2,121 +2,214 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from models import setting
-from models.database import execute, row
-from workers import clock, ledger
-from workers.full_sync.requests import request_sync_all
+from models.database import DatabaseUnavailable, execute, row, rows
+from models.setting import SETTINGS
+from workers import clock, ledger, nights, site_nights
+from workers.database_errors import retried
+from workers.full_sync.requests import request_night
 from workers.jobs import NewJob, Priority
+from workers.nights import MISSED, STARTED, Decision, Past
 
 log = structlog.get_logger()
 
-LEAST_GAP = timedelta(hours=20)  # a change of zone or time must not give a second run in one night
+FULL_SYNC = "full_sync"
+CLEANUP = "cleanup"
+TIME_SETTINGS = {FULL_SYNC: "full_sync_time", CLEANUP: "cleanup_time"}
+"""Each schedule, and the setting that holds its time of day."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Schedule:
-    name: str
-    time_setting: str
-    begin: Callable[[], None]
+class State:
+    """A schedule as it was last seen (models/schedule.py)."""
+
+    zone: str
+    time: str
+    since: datetime
+    zone_since: datetime
+    last_due_at: datetime | None
 
 
-def _begin_full_sync() -> None:
-    request_sync_all(requested_by="schedule", priority=Priority.NIGHT)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A schedule as the settings have it now. changed: when each key was last changed, if ever."""
 
-
-def _begin_cleanup() -> None:
-    ledger.insert([NewJob(kind="maintenance.cleanup", priority=Priority.NIGHT)])
-
-
-SCHEDULES = (
-    _Schedule("full_sync", "full_sync_time", _begin_full_sync),
-    _Schedule("cleanup", "cleanup_time", _begin_cleanup),
-)
-
-
-def due_moment(day: date, at: time, zone: ZoneInfo) -> datetime:
-    """When a local time of day comes on a date, in UTC.
-
-    A time that comes twice means its first; one that the clock skips means the first instant after the gap.
-    """
-    naive = datetime.combine(day, at)
-    early = (naive - _offset(naive, zone, fold=1)).replace(tzinfo=UTC)
-    late = (naive - _offset(naive, zone, fold=0)).replace(tzinfo=UTC)
-    if late <= early:  # an ordinary day, or a time that comes twice: fold 0 is the first
-        return late
-    before = early.astimezone(zone).utcoffset()
-    while late - early > timedelta(seconds=1):
-        middle = early + (late - early) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            early = middle
-        else:
-            late = middle
-    return late.replace(microsecond=0)
-
-
-def _offset(naive: datetime, zone: ZoneInfo, *, fold: int) -> timedelta:
-    offset = naive.replace(tzinfo=zone, fold=fold).utcoffset()
-    assert offset is not None
-    return offset
+    zone: str
+    time: str
+    latest: timedelta
+    changed: dict[str, datetime]
 
 
 def check(now: datetime | None = None) -> list[str]:
-    """Begin what is due and undecided; gives the names of what was begun."""
+    """Begin what is due and undecided; gives the names of what was begun: schedules, and `site N`."""
     now = now or clock.now()
-    settings = setting.read_all()
-    zone_name = settings["timezone"]
-    return [s.name for s in SCHEDULES if _check(s, zone_name, settings[s.time_setting], now)]
+    begun = []
+    for name in TIME_SETTINGS:
+        try:
+            if _anything_to_do(name, now):
+                begun += _decide(name, now)
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # one schedule's trouble must not keep the other from its night
+            log.exception("a schedule could not be looked at", action="schedule", schedule=name)
+    return begun
 
 
-def _check(schedule: _Schedule, zone_name: str, at: str, now: datetime) -> bool:
-    since = _since(schedule.name, zone_name, at, now)
-    zone = ZoneInfo(zone_name)
-    today = now.astimezone(zone).date()
-    for day in (today - timedelta(days=1), today):
-        due = due_moment(day, time.fromisoformat(at), zone)
-        if since < due <= now and _decide(schedule, day, due):
-            return True
-    return False
-
-
-def _since(name: str, zone_name: str, at: str, now: datetime) -> datetime:
-    """From when on occasions count: the first look, or the change of the zone or the time."""
+def state_of(name: str, *, lock: bool = False) -> State | None:
+    """A schedule as it was last seen. None: never looked at; with `lock` also while somebody else decides."""
     found = row(
-        """
-        INSERT INTO rm_schedules AS s (name, zone, time, since) VALUES (%s, %s, %s, %s)
-        ON CONFLICT (name) DO UPDATE SET
-            since = CASE WHEN (s.zone, s.time) IS DISTINCT FROM (excluded.zone, excluded.time)
-                         THEN excluded.since ELSE s.since END,
-            zone = excluded.zone, time = excluded.time
-        RETURNING since
-        """,
-        (name, zone_name, at, now),
+        "SELECT zone, time, since, zone_since, last_due_at FROM rm_schedules WHERE name = %s"
+        + (" FOR UPDATE SKIP LOCKED" if lock else ""),
+        (name,),
     )
-    assert found is not None
-    since: datetime = found[0]
-    return since
+    return None if found is None else State(*found)
 
 
-def _decide(schedule: _Schedule, day: date, due: datetime) -> bool:
-    """Decide one local date, with what it begins, in one transaction. False: decided before."""
-    with ledger.committing():
-        last = row("SELECT last_due_at FROM rm_schedules WHERE name = %s FOR UPDATE", (schedule.name,))
-        too_soon = last is not None and last[0] is not None and due - last[0] < LEAST_GAP
-        decided = execute(
-            "INSERT INTO rm_schedule_log (schedule, local_date, due_at, outcome) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (schedule.name, day, due, "too_soon" if too_soon else "started"),
+def wanted(name: str) -> Wanted:
+    """What the settings say of a schedule."""
+    key = TIME_SETTINGS[name]
+    stored = {
+        found: (value, updated_at)
+        for found, value, updated_at in rows(
+            "SELECT key, value, updated_at FROM rm_settings WHERE key = ANY (%s)",
+            (["timezone", key, "schedule_latest_minutes"],),
         )
-        if not decided or too_soon:
-            return False
-        execute("UPDATE rm_schedules SET last_due_at = %s WHERE name = %s", (due, schedule.name))
-        schedule.begin()
-    log.info("schedule due", action="schedule", schedule=schedule.name, local_date=str(day))
-    return True
+    }
+
+    def value(of: str) -> Any:
+        return stored[of][0] if of in stored else SETTINGS[of].default
+
+    return Wanted(
+        value("timezone"),
+        value(key),
+        timedelta(minutes=value("schedule_latest_minutes")),
+        {found: updated_at for found, (_, updated_at) in stored.items()},
+    )
+
+
+def past_of(name: str, state: State) -> Past:
+    """What has been decided of a schedule."""
+    found = row(
+        "SELECT local_date, due_at FROM rm_schedule_log WHERE schedule = %s ORDER BY local_date DESC LIMIT 1",
+        (name,),
+    )
+    day, due = found or (None, None)
+    return Past(day, due, state.last_due_at)
+
+
+def _anything_to_do(name: str, now: datetime) -> bool:
+    """A look without a lock: nearly always there is nothing, and the fleet looks every few seconds."""
+    state, settings = state_of(name), wanted(name)
+    if state is None or (state.zone, state.time) != (settings.zone, settings.time):
+        return True
+    return bool(_undecided(name, state, now)) or (
+        name == FULL_SYNC and any(site_nights.due(state.zone, state.zone_since, now))
+    )
+
+
+def _undecided(name: str, state: State, until: datetime) -> list[nights.Occasion]:
+    at, zone = time.fromisoformat(state.time), ZoneInfo(state.zone)
+    return nights.undecided(past_of(name, state), state.since, until, at, zone)
+
+
+@retried
+def _decide(name: str, now: datetime) -> list[str]:
+    """Decide all that is due of one schedule, with what it begins, in one transaction."""
+    with ledger.committing():
+        settings = wanted(name)
+        execute(
+            "INSERT INTO rm_schedules (name, zone, time, since, zone_since) VALUES (%s, %s, %s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (name, settings.zone, settings.time, now, now),
+        )
+        state = state_of(name, lock=True)
+        if state is None:  # somebody is deciding just now
+            return []
+        settings = wanted(name)  # again, under the lock: an old answer must not take a change back
+        begun: list[str] = []
+        if (state.zone, state.time) != (settings.zone, settings.time):
+            changed_at = _changed_at(name, state, settings, now)
+            # What came due before the change is owed under the old setting, also after an outage.
+            begun += _carry_out(name, state, changed_at, now, settings.latest)
+            _move_on(name, state, settings, changed_at)
+            moved = state_of(name)
+            assert moved is not None
+            state = moved
+        return begun + _carry_out(name, state, now, now, settings.latest)
+
+
+def _changed_at(name: str, state: State, settings: Wanted, now: datetime) -> datetime:
+    differing = [
+        key
+        for key, before, after in (
+            ("timezone", state.zone, settings.zone),
+            (TIME_SETTINGS[name], state.time, settings.time),
+        )
+        if before != after
+    ]
+    known = [settings.changed[key] for key in differing if key in settings.changed]
+    return max(min(max(known, default=now), now), state.since)
+
+
+def _move_on(name: str, state: State, settings: Wanted, changed_at: datetime) -> None:
+    execute(
+        "UPDATE rm_schedules SET zone = %s, time = %s, since = %s, zone_since = %s WHERE name = %s",
+        (
+            settings.zone,
+            settings.time,
+            changed_at,
+            changed_at if settings.zone != state.zone else state.zone_since,
+            name,
+        ),
+    )
+
+
+def _carry_out(name: str, state: State, until: datetime, now: datetime, latest: timedelta) -> list[str]:
+    past = past_of(name, state)
+    decided = nights.decide(_undecided(name, state, until), past, now, latest)
+    _insert(name, decided, now)
+    _tell_missed(name, decided)
+    started = next((decision.occasion for decision in decided if decision.outcome == STARTED), None)
+    if started is not None:
+        execute("UPDATE rm_schedules SET last_due_at = %s WHERE name = %s", (started.due, name))
+        log.info("schedule due", action="schedule", schedule=name, local_date=str(started.day))
+    begun = [name] if started is not None else []
+    if name == CLEANUP:
+        if started is not None:
+            ledger.insert([NewJob(kind="maintenance.cleanup", priority=Priority.NIGHT)])
+        return begun
+    together = site_nights.begin_common(started, now) if started is not None else []
+    alone = site_nights.begin_own(state.zone, state.zone_since, until, now, latest)
+    # In one go, so that sites of one company share a read of BC whether their time is the common one or their own.
+    request_night([*together, *alone])
+    return begun + [f"site {site_id}" for site_id in alone]
+
+
+def _insert(name: str, decided: Iterable[Decision], now: datetime) -> None:
+    # No ON CONFLICT: under the lock nobody else can have decided one; if it were otherwise, nothing may begin.
+    for decision in decided:
+        execute(
+            "INSERT INTO rm_schedule_log (schedule, local_date, due_at, decided_at, outcome)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            (name, decision.occasion.day, decision.occasion.due, now, decision.outcome),
+        )
+
+
+def _tell_missed(name: str, decided: Iterable[Decision]) -> None:
+    missed = [decision.occasion for decision in decided if decision.outcome == MISSED]
+    if missed:
+        log.warning(
+            "schedule missed",
+            action="schedule",
+            schedule=name,
+            nights=len(missed),
+            first=str(missed[0].day),
+            last=str(missed[-1].day),
+        )

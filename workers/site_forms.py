@@ -28,6 +28,7 @@ from workers.forms import (
     RowId,
     SecretText,
     StoreHash,
+    TimeOfDay,
     Url,
     left_out,
     wrong,
@@ -66,6 +67,10 @@ class _NewSite(Form):
     name: SiteName
     company: RowId = Field(description="The id of the company whose stock the shop shows.")
     active: Flag = Field(default=True, description="Making a site active starts a full sync.")
+    full_sync_enabled: Flag = Field(default=True, description="Whether the schedule syncs it every night.")
+    full_sync_time: TimeOfDay | None = Field(
+        default=None, description="HH:MM in the zone of the settings. Null: at the time of the settings."
+    )
     webhook_secret: SecretText | None = None
     webhook_header_value: HeaderSecret | None = Field(
         default=None, description="Sent back by the shop as X-Inventory-Sync-Token."
@@ -120,12 +125,14 @@ class NewSite(RootModel[Annotated[NewBigCommerceSite | NewWooCommerceSite, Field
 
 
 class SiteChange(Form):
-    """What may change. Left out keeps; null clears a secret, location_id, or api_url back to its default."""
+    """What may change. Left out keeps; null clears a secret or location_id, or takes a default again."""
 
     name: SiteName = left_out()
     platform: Literal["bigcommerce", "woocommerce"] = left_out()
     company: RowId = left_out()
     active: Flag = left_out()
+    full_sync_enabled: Flag = left_out()
+    full_sync_time: TimeOfDay | None = left_out()
     webhook_secret: SecretText | None = left_out()
     webhook_secret_previous_until: Moment | None = left_out()
     webhook_header_value: HeaderSecret | None = left_out()

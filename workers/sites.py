@@ -74,6 +74,8 @@ def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str
             values["details"] = {}
         if values["store_key"] != site.store_key or "channel_ids" in values:
             stores.claim(values["store_key"], merged["channel_ids"], site_id=site_id)
+        if _moves_nights(site, values):
+            values["full_sync_since"] = fn.now()
         _write(Site.update(**values, updated_at=fn.now()).where(Site.id == site_id))
         if merged["active"] and (not site.active or _shows_something_else(site, values)):
             _start_sync(site_id, requested_by, request_id)
@@ -151,6 +153,15 @@ def _shows_something_else(site: Site, values: Mapping[str, Any]) -> bool:
     """Whether a change moves what the shop's rows should show, or where they are written."""
     before = {**{name: getattr(site, name) for name in _DECIDES_STOCK}, "company": site.company_id}
     return any(name in values and values[name] != before[name] for name in before)
+
+
+def _moves_nights(site: Site, values: Mapping[str, Any]) -> bool:
+    """Whether only the nights after this change count: at another time, or at last."""
+    return (
+        values.get("full_sync_time", site.full_sync_time) != site.full_sync_time
+        or (values.get("full_sync_enabled", False) and not site.full_sync_enabled)
+        or (values.get("active", False) and not site.active)
+    )
 
 
 def _refuse_other_platform(site: Site, values: dict[str, Any]) -> None:

@@ -26,6 +26,8 @@ FIELDS = (
     "channel_ids",
     "location_id",
     "safety_stock",
+    "full_sync_enabled",
+    "full_sync_time",
     "last_synced_at",
     "created_at",
 )
@@ -46,6 +48,8 @@ def site() -> None:
 @click.option("--company", "wanted", metavar="COMPANY", required=True, help="Id or exact name.")
 @click.option("--safety-stock", type=int, help="Taken off every quantity.  [default: 0]")
 @click.option("--inactive", is_flag=True, help="Only store it; an active site starts its first full sync.")
+@click.option("--full-sync-time", metavar="HH:MM", help="Of its nightly full sync.  [default: the setting's]")
+@click.option("--no-full-sync", is_flag=True, help="No nightly full sync; webhooks and commands go on.")
 @click.option("--store-hash", help="BigCommerce: the part after /stores/ of the API path.")
 @click.option("--access-token", help=f"BigCommerce: of the API account. {ASKED}")
 @click.option("--channel-id", "channel_ids", type=int, multiple=True, help="BigCommerce: may be repeated.")
@@ -58,8 +62,9 @@ def site() -> None:
     "--webhook-secret", help="BigCommerce: the app's client secret; WooCommerce: made where left out."
 )
 @with_database
-def add(wanted: str, platform: str, inactive: bool, **fields: Any) -> None:
+def add(wanted: str, platform: str, inactive: bool, no_full_sync: bool, **fields: Any) -> None:
     """Add a shop; an active one starts its first full sync."""
+    fields["full_sync_enabled"] = False if no_full_sync else None
     fields["company"] = find_company(wanted).id
     for name in SECRETS[platform]:
         fields[name] = fields[name] or ask_secret(name.replace("_", " ").capitalize())

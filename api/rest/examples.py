@@ -202,6 +202,8 @@ _COMPANY_ANSWER = {
 _SITE_ANSWER = {
     "id": 5,
     **_STORE,
+    "full_sync_enabled": True,
+    "full_sync_time": None,
     "webhook_secret_set": True,
     "webhook_secret_previous_until": None,
     "webhook_header_value_set": False,

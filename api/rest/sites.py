@@ -28,6 +28,8 @@ class _SiteAnswer(Answer):
     name: str
     company: int
     active: bool
+    full_sync_enabled: bool
+    full_sync_time: str | None = Field(description="Null: at the time of the settings.")
     webhook_secret_set: bool
     webhook_secret_previous_until: Moment | None = Field(
         description="Until then the secret before this one counts, too."
@@ -118,6 +120,7 @@ def change(path: SitePath, body: SiteChange) -> SiteAnswer:
     What is left out stays; null clears a secret. Making a site active, or changing what its
     shop should show (safety stock, channels, location, company), starts a full sync. Which store it is
     can't change once it has items.
+    After a change of its nightly full sync, the nights that come after that change count.
     """
     who, request_id = requested_by(), routes.request_id()
     return _answer(sites.change(path.site_id, body, requested_by=who, request_id=request_id))

@@ -7,6 +7,7 @@ the corrected number. Later, one more run is queued behind it, and further reque
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from models.database import execute, row, rows
@@ -14,9 +15,9 @@ from models.sync_run import SyncRun
 from workers import ledger
 from workers.database_errors import retried
 from workers.errors import InventorySyncError
-from workers.full_sync import steps
+from workers.full_sync import spread, steps
 from workers.full_sync.stopping import stop_pending
-from workers.jobs import NewJob, Priority
+from workers.jobs import SYNC, NewJob, Priority
 
 REQUEST_LOCK = 0x53594E43  # "SYNC": the advisory lock's first half; the second is the site
 FOLLOW_UP_DELAY_SECONDS = 30 * 86400.0  # not before the run ahead ends, which makes it due at once
@@ -73,20 +74,47 @@ def request_sync_all(
 ) -> list[Requested]:
     """Ask for a full sync of every active site; the sites of a company share one read of BC."""
     with ledger.committing():
-        sites = rows("SELECT id FROM rm_sites WHERE active ORDER BY id")
-        # All sites first, then their refreshes: a request for one site takes its locks in the same order.
-        for (site_id,) in sites:
-            _lock_site(site_id)
-        asked = []
-        for (site_id,) in sites:
-            # One that was paused or deleted since it was listed must not stop the others.
-            with contextlib.suppress(InactiveSite, UnknownSite):
-                asked.append(_request(site_id, requested_by, request_id, priority))
-        return asked
+        sites = [site_id for (site_id,) in rows("SELECT id FROM rm_sites WHERE active ORDER BY id")]
+        return _request_each(sites, requested_by, request_id, priority, {})
+
+
+@retried
+def request_night(sites: Sequence[int]) -> list[Requested]:
+    """Ask for the nightly full sync of these sites, as far as they are active.
+
+    All runs are there at once, so that those of a company share one read of BC; many shops are listed one after
+    the other.
+    """
+    with ledger.committing():
+        return _request_each(sorted(sites), "schedule", None, Priority.NIGHT, spread.delays(sites))
+
+
+def _request_each(
+    sites: Sequence[int],
+    requested_by: str,
+    request_id: str | None,
+    priority: int,
+    delays: Mapping[int, float],
+) -> list[Requested]:
+    # All sites first, then their refreshes: a request for one site takes its locks in the same order.
+    for site_id in sites:
+        _lock_site(site_id)
+    asked = []
+    for site_id in sites:
+        # One that was paused or deleted since it was listed must not stop the others.
+        with contextlib.suppress(InactiveSite, UnknownSite):
+            delay = delays.get(site_id, 0.0)
+            asked.append(_request(site_id, requested_by, request_id, priority, delay=delay))
+    return asked
 
 
 def _request(
-    site_id: int, requested_by: str, request_id: str | None, priority: int, shop_changed: bool = False
+    site_id: int,
+    requested_by: str,
+    request_id: str | None,
+    priority: int,
+    shop_changed: bool = False,
+    delay: float = 0.0,
 ) -> Requested:
     site = row("SELECT active, company_id FROM rm_sites WHERE id = %s", (site_id,))
     if site is None:
@@ -117,13 +145,15 @@ def _request(
         """,
         (shop_changed, site_id),
     )
+    if open_runs and priority < Priority.NIGHT:
+        _begin_at_once(open_runs[0][0])
     for run_id, status, joinable, job_id in open_runs:
         if joinable:
             _hurry(run_id, priority)
             behind = next((other for other, *_ in open_runs if other != run_id), None)
             return Requested(site_id, run_id, job_id, status, joined=True, queued_behind=behind)
     ahead = open_runs[0][0] if open_runs else None
-    return _new_run(site_id, company_id, requested_by, request_id, priority, ahead)
+    return _new_run(site_id, company_id, requested_by, request_id, priority, ahead, delay)
 
 
 def _lock_site(site_id: int) -> None:
@@ -131,7 +161,13 @@ def _lock_site(site_id: int) -> None:
 
 
 def _new_run(
-    site_id: int, company_id: int, requested_by: str, request_id: str | None, priority: int, ahead: int | None
+    site_id: int,
+    company_id: int,
+    requested_by: str,
+    request_id: str | None,
+    priority: int,
+    ahead: int | None,
+    delay: float,
 ) -> Requested:
     refresh_id: int | None = None
     refresh_jobs: list[NewJob] = []
@@ -153,7 +189,7 @@ def _new_run(
         run_id=run_id,
         step=steps.START,
         unique_key=f"run:{run_id}:start",
-        delay_seconds=0.0 if ahead is None else FOLLOW_UP_DELAY_SECONDS,
+        delay_seconds=delay if ahead is None else FOLLOW_UP_DELAY_SECONDS,
         request_id=request_id,
     )
     # The list of a shop takes longer than BC's: begin with it.
@@ -169,6 +205,21 @@ def _hurry(run_id: int, priority: int) -> None:
         "UPDATE rm_queue SET priority = least(priority, %s) WHERE run_id = %s AND status = 'pending'",
         (int(priority), run_id),
     )
+
+
+def _begin_at_once(run_id: int) -> None:
+    """Nobody should wait for a run that itself only waits for its turn in the night's spread.
+
+    What waits for a vendor instead says so in `error`, and what waits for a run ahead has no refresh yet.
+    """
+    hurried = execute(
+        "UPDATE rm_queue SET available_at = now(), updated_at = now() WHERE unique_key = %s AND status = 'pending'"
+        " AND available_at > now() AND error IS NULL"
+        " AND EXISTS (SELECT FROM rm_sync_runs r WHERE r.id = rm_queue.run_id AND r.refresh_id IS NOT NULL)",
+        (f"run:{run_id}:start",),
+    )
+    if hurried:
+        ledger.hint_after_commit(SYNC)
 
 
 @retried

@@ -51,6 +51,8 @@ def test_a_bigcommerce_site_is_made_with_defaults_and_without_its_secrets(
         "webhook_proofs": ["signature"],
         "safety_stock": 0,
         "location_codes": [],
+        "full_sync_enabled": True,
+        "full_sync_time": None,
         "last_synced_at": None,
     }
 
