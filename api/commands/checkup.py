@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import redis
 
+from api.commands.checkup_schedule import check_schedule
+from api.commands.finding import Finding
 from models.company import Company
 from models.config import settings
 from models.database import DatabaseUnavailable, row, session
@@ -21,16 +22,6 @@ OLDEST_POSTGRESQL = 150_000  # as server_version_num counts: 15.0
 CLOCK_SECONDS = 2.0  # logs of machines that differ more can't be read together
 STUCK_MINUTES = 30  # the longest that any kind of job may take
 UNCLAIMED_MINUTES = 5  # a worker that runs takes a due job within seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report. `unreachable`: a server isn't there, so that other checks make no sense."""
-
-    check: str
-    state: Literal["ok", "warning", "problem", "unreachable"]
-    message: str
-    fix: str | None = None
 
 
 def findings(*, deep: bool) -> Iterator[Finding]:
@@ -46,6 +37,7 @@ def findings(*, deep: bool) -> Iterator[Finding]:
         return
     for check in (check_keys, check_clock, check_stuck_jobs, check_waiting_jobs):
         yield check()
+    yield from check_schedule()
     if deep:
         yield from check_connections()
 

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import click
 
-from api.commands.checkup import Finding, findings
+from api.commands.checkup import findings
+from api.commands.finding import Finding
 from api.commands.servers import servers
 from api.commands.shared import ExitCode, json_option, print_json
 

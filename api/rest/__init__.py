@@ -14,6 +14,7 @@ def blueprints() -> Iterator[APIBlueprint]:
         inventory,
         items,
         jobs,
+        schedule,
         settings,
         sites,
         sync_runs,
@@ -21,7 +22,7 @@ def blueprints() -> Iterator[APIBlueprint]:
         webhook_log,
     )
 
-    for noun in (companies, sites, sync_runs, items, jobs, webhook_log, settings, tokens):
+    for noun in (companies, sites, sync_runs, items, jobs, webhook_log, schedule, settings, tokens):
         yield noun.blueprint()
     for name, prefix in inventory.PREFIXES.items():
         yield inventory.blueprint(name, prefix)

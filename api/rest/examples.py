@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from api.rest.examples_schedule import SCHEDULE
+from api.rest.examples_webhooks import DELIVERY, DELIVERY_DETAIL, TRIAL, WEBHOOKS
+
 _WHEN = "2026-03-19T02:15:23.000Z"
 _COMPANY = {
     "name": "Contoso",
@@ -112,64 +115,6 @@ _JOB: dict[str, Any] = {
     "lease_expires_at": None,
     "finished_at": _WHEN,
 }
-_DELIVERY = {
-    "id": 9001,
-    "site_id": 5,
-    "event_type": "store/product/updated",
-    "status": "completed",
-    "error_message": None,
-    "received_at": _WHEN,
-    "attempts": 1,
-    "verdict": "verified",
-    "resource": "product 205",
-    "product_id": 205,
-    "job_id": 311,
-    "processed_at": _WHEN,
-}
-_DELIVERY_DETAIL: dict[str, Any] = {
-    **_DELIVERY,
-    "request_id": "7d0c0f6e4c6a4d0b9a3c5b2f8f1e9d11",
-    "delivery_key": "msg_2b1e",
-    "headers": {"Content-Type": "application/json", "Webhook-Signature": "***"},
-    "body": '{"scope": "store/product/updated", "data": {"type": "product", "id": 205}}',
-    "body_bytes": 73,
-    "history": [{"at": _WHEN, "outcome": "completed", "error": None, "job_id": 311}],
-}
-_WEBHOOKS: dict[str, Any] = {
-    "site_id": 5,
-    "healthy": True,
-    "destination": "https://hooks.example.com/webhooks/bigcommerce/5",
-    "topics": [
-        {
-            "topic": "store/product/updated",
-            "state": "healthy",
-            "hook_id": 30017,
-            "last_delivery_at": _WHEN,
-        }
-    ],
-    "created": [],
-    "kept": [],
-    "updated": [],
-    "restored": ["store/product/updated"],
-    "removed": [],
-    "stale": 0,
-    "others": 2,
-    "sync_run_id": 42,
-}
-_TRIAL: dict[str, Any] = {
-    "ok": True,
-    "seconds": 0.4,
-    "delivery_id": 9001,
-    "steps": [
-        {
-            "name": "processed",
-            "ok": True,
-            "message": "completed: the shop was read again",
-            "seconds": 0.3,
-            "field": None,
-        }
-    ],
-}
 _SETTINGS = {
     "webhook_log_retention_days": 90,
     "queue_retention_days": 14,
@@ -250,13 +195,14 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ItemList": _page(_ITEM),
     "JobAnswer": _JOB,
     "JobList": _page(_JOB, "WyJqb2JzIiwzMTFd"),
-    "DeliveryList": _page(_DELIVERY),
-    "DeliveryDetail": _DELIVERY_DETAIL,
+    "DeliveryList": _page(DELIVERY),
+    "DeliveryDetail": DELIVERY_DETAIL,
     "ReplayedDelivery": {"job_id": 311},
-    "WebhooksAnswer": _WEBHOOKS,
-    "TrialAnswer": _TRIAL,
+    "WebhooksAnswer": WEBHOOKS,
+    "TrialAnswer": TRIAL,
     "ReplaySince": {"since": "2026-03-19T02:15:23Z"},
     "ReplayAnswer": {"replayed": 17},
+    "ScheduleAnswer": SCHEDULE,
     "SettingsAnswer": _SETTINGS,
     "SettingsChange": {"timezone": "Europe/Paris", "full_sync_time": "02:30"},
     "NewToken": {"name": "nightly script", "scope": "sync"},

@@ -15,6 +15,7 @@ from api.rest import (
     items,
     jobs,
     run_items,
+    schedule,
     settings,
     site_webhooks,
     sites,
@@ -30,7 +31,8 @@ from tests.integration.api.conftest import Caller
 UNDOCUMENTED = {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
 METHODS = {"get", "post", "patch", "delete"}
 MODULES = (
-    companies, inventory, items, jobs, run_items, settings, site_webhooks, sites, sync_runs, tokens, webhook_log,
+    companies, inventory, items, jobs, run_items, schedule, settings, site_webhooks, sites, sync_runs, tokens,
+    webhook_log,
 )  # fmt: skip
 
 
