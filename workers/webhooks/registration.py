@@ -1,6 +1,6 @@
 """A site's webhooks at its shop: registered, looked at, and brought back where the shop has dropped them.
 
-Any number may run at once: an advisory lock a site lets them pass one by one, and the second finds nothing to do.
+Any number may run at once: a lease a site lets them pass one by one, and the second finds nothing to do.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from models.database import execute, row, rows, session
+from models.database import execute, rows, session
 from models.site import Site
 from workers import clock, ledger
 from workers.clients.hooks import HookApi
@@ -32,10 +33,18 @@ from workers.webhooks.site_keys import KEPT_SECONDS
 
 log = structlog.get_logger()
 
-LOCK = 0x484F4F4B  # "HOOK": the advisory lock's first half; the second is the site
-LOCK_SECONDS = 20.0  # a registration takes a dozen calls
-LOCK_POLL_SECONDS = 0.1
+WAIT_SECONDS = 20.0  # a registration takes a dozen calls
+POLL_SECONDS = 0.1
+LEASE_SECONDS = 120.0  # after a death; a slower one may meet a second, whose doubles the next one removes
 REGISTERED = "registered_at"
+
+
+_TAKE = """
+    INSERT INTO rm_store_leases AS l (store_key, token, job_id, expires_at)
+    VALUES (%(key)s, %(token)s, 0, now() + make_interval(secs => %(seconds)s))
+    ON CONFLICT (store_key) DO UPDATE SET token = excluded.token, expires_at = excluded.expires_at
+        WHERE l.expires_at <= now()
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +144,20 @@ def work_on(site: Site, api: HookApi, *, remove_stale: bool, request_id: str | N
 
 @contextmanager
 def locked(site_id: int) -> Iterator[None]:
-    """Hold a site's registration lock, on one connection. Raises Conflict where another one takes too long."""
-    with session():
-        deadline = time.monotonic() + LOCK_SECONDS
-        while row("SELECT pg_try_advisory_lock(%s, %s)", (LOCK, site_id)) != (True,):
-            if time.monotonic() > deadline:
-                raise Conflict("registration_runs", "another registration of this site is at work: try later")
-            time.sleep(LOCK_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK, site_id))
+    """Be the only one who registers for a site. Raises Conflict where another one takes too long.
+
+    A lease in a row, not a lock of a connection: none may be held while a vendor is asked.
+    """
+    key, token = f"webhooks:{site_id}", str(uuid.uuid4())
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not execute(_TAKE, {"key": key, "token": token, "seconds": LEASE_SECONDS}):
+        if time.monotonic() > deadline:
+            raise Conflict("registration_runs", "another registration of this site is at work: try later")
+        time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        execute("DELETE FROM rm_store_leases WHERE store_key = %s AND token = %s", (key, token))
 
 
 def prepared(site_id: int) -> Site:
@@ -165,7 +177,8 @@ def _api(site: Site) -> Iterator[HookApi]:
 
 
 def _read(site_id: int) -> Site:
-    found: Site | None = Site.get_or_none(Site.id == site_id)
+    with session():
+        found: Site | None = Site.get_or_none(Site.id == site_id)
     if found is None:
         raise UnknownRecord("site")
     return found

@@ -131,7 +131,7 @@ def test_two_registrations_at_once_make_no_duplicates(shop: Shop) -> None:
     topics = len(hook_plan.topics(site))
     assert outcomes == [(0, topics), (0, topics), (topics, 0)]
     assert len(hooks(shop)) == topics
-    assert rows("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == [(0,)]
+    assert rows("SELECT count(*) FROM rm_store_leases") == [(0,)]
 
 
 def test_registering_by_hand_restores_what_was_disabled_and_asks_for_a_sync(shop: Shop) -> None:
@@ -342,7 +342,7 @@ def test_while_another_registration_takes_too_long_one_is_told_so(
     woo: WooCommerceShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = ready(woo)
-    monkeypatch.setattr(registration, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(registration, "WAIT_SECONDS", 0.2)
 
     def too_late() -> str:
         try:
