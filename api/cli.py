@@ -21,6 +21,7 @@ COMMANDS = {
     "items": "api.commands.items:items",
     "jobs": "api.commands.jobs:jobs",
     "webhooks": "api.commands.webhooks:webhooks",
+    "alerts": "api.commands.alerts:alerts",
     "token": "api.commands.token:token",
     "user": "api.commands.user:user",
     "keys": "api.commands.keys:keys",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from peewee import TextField
 
+from models.channel_settings import CHECKS, ChannelError, is_private
 from models.config import settings
+from models.crypto import SecretField
 from models.database import Table, session
 from models.fields import json_field, now_field
 
@@ -21,10 +22,11 @@ class SettingError(ValueError):
 
 
 class Setting(Table):
-    """One changed setting; a key without a row has its default."""
+    """One changed setting; a key without a row has its default. secret: in place of a value that is one."""
 
     key = TextField(primary_key=True)
     value: Any = json_field()
+    secret = SecretField(null=True)
     updated_at: datetime = now_field()
 
     class Meta:
@@ -33,11 +35,15 @@ class Setting(Table):
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A setting: its kind (`days`, `minutes`, `zone`, `time`, `url`), its default and its help."""
+    """A setting: its kind (which decides what `checked` takes), its default and its help.
+
+    secret: encrypted at rest, never shown again; `read` gives a lazy Secret. Its default is null.
+    """
 
     kind: str
     default: Any
     help: str
+    secret: bool = False
 
 
 SETTINGS: dict[str, Definition] = {
@@ -65,6 +71,25 @@ SETTINGS: dict[str, Definition] = {
     "schedule_latest_minutes": Definition(
         "minutes", 240, "How late a night may still begin after an outage, in minutes: 10 to 1380."
     ),
+    "alert_webhook_url": Definition(
+        "webhook",
+        None,
+        "The address that alerts are posted to as JSON, such as Slack's or Teams'.",
+        secret=True,
+    ),
+    "alert_email_to": Definition("mailboxes", None, "Who gets alerts by e-mail: addresses, at most 20."),
+    "alert_email_from": Definition(
+        "mailbox", None, "Whom these e-mails are from. Null: their first recipient."
+    ),
+    "smtp_url": Definition(
+        "smtp", None, "The server that takes e-mail: smtp://user:password@host:587 or smtps://.", secret=True
+    ),
+    "alert_failures_in_a_row": Definition(
+        "failures", 3, "After how many failed syncs in a row a site counts as failing: 2 to 100."
+    ),
+    "alert_oldest_job_minutes": Definition(
+        "minutes", 15, "After how many minutes a job has waited for too long: 10 to 1380."
+    ),
 }
 
 
@@ -74,15 +99,18 @@ def checked(key: str, value: Any) -> Any:
     if kind == "days":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 365:
             raise SettingError("must be a whole number of days from 1 to 365")
-    elif kind == "minutes":
-        if isinstance(value, bool) or not isinstance(value, int) or not 10 <= value <= 1380:
-            raise SettingError("must be a whole number of minutes from 10 to 1380")
     elif kind == "percent":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100:
             raise SettingError("must be a whole percentage from 1 to 100")
     elif kind == "count":
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 1_000_000:
             raise SettingError("must be a whole number from 0 to 1000000")
+    elif kind == "failures":
+        if isinstance(value, bool) or not isinstance(value, int) or not 2 <= value <= 100:
+            raise SettingError("must be a whole number from 2 to 100")
+    elif kind == "minutes":
+        if isinstance(value, bool) or not isinstance(value, int) or not 10 <= value <= 1380:
+            raise SettingError("must be a whole number of minutes from 10 to 1380")
     elif kind == "zone":
         try:
             ZoneInfo(value if isinstance(value, str) and value else "?")
@@ -101,6 +129,11 @@ def checked(key: str, value: Any) -> Any:
             raise SettingError("must be a time of day as HH:MM, 00:00 to 23:59")
     elif kind == "url" and value is not None and not _is_address(value):
         raise SettingError("must be an address that begins with https://, or null")
+    elif kind in CHECKS and value is not None:
+        try:
+            CHECKS[kind](value)
+        except ChannelError as error:
+            raise SettingError(f"{error}, or null") from None
     return value
 
 
@@ -116,29 +149,26 @@ def _is_address(value: Any) -> bool:
     if not host or port == 0 or parts.query or parts.fragment or "@" in parts.netloc:
         return False
     if parts.scheme == "http":
-        return settings().allow_private_addresses and _is_private(host)
+        return settings().allow_private_addresses and is_private(host)
     return parts.scheme == "https"
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal", ".svc"))
 
 
 def read(key: str) -> Any:
     """A setting's value now, or its default."""
     with session():
         found = Setting.get_or_none(Setting.key == key)
-    return SETTINGS[key].default if found is None else found.value
+    return SETTINGS[key].default if found is None else _stored(found)
 
 
 def read_all() -> dict[str, Any]:
     """Every setting's value now."""
     with session():
-        stored = {entry.key: entry.value for entry in Setting.select()}
+        stored = {entry.key: _stored(entry) for entry in Setting.select()}
     return {key: stored.get(key, definition.default) for key, definition in SETTINGS.items()}
+
+
+def _stored(entry: Setting) -> Any:
+    return entry.value if entry.secret is None else entry.secret
 
 
 def change(key: str, value: Any) -> None:
@@ -148,6 +178,8 @@ def change(key: str, value: Any) -> None:
         if value is None:  # only where the default is null: back to it, since a row can't hold SQL's null
             Setting.delete().where(Setting.key == key).execute()
             return
-        Setting.insert(key=key, value=value).on_conflict(
-            conflict_target=[Setting.key], preserve=[Setting.value, Setting.updated_at]
+        # Of a secret the row's value says only that it is there.
+        held = {"value": True, "secret": value} if SETTINGS[key].secret else {"value": value}
+        Setting.insert(key=key, **held).on_conflict(
+            conflict_target=[Setting.key], preserve=[Setting.value, Setting.secret, Setting.updated_at]
         ).execute()

@@ -14,6 +14,7 @@ import structlog
 
 from models.database import DatabaseUnavailable, configure
 from workers import occasions, rescue
+from workers.alerts.check import check as check_alerts
 from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
@@ -31,7 +32,8 @@ AWAY_SECONDS = 2.0  # PostgreSQL is away: ask again after this
 def turn(*, heal: bool) -> int:
     """One look at the ledger; gives how many jobs were given back, moved, begun or hinted.
 
-    heal: also look for what stalled, for what the schedule and dead receivers owe, and for webhooks that are due.
+    heal: also look for what stalled, for what the schedule and dead receivers owe, for webhooks that are due and
+    for what a person should be told of.
     """
     found = rescue.release_stuck()
     if found:
@@ -41,6 +43,7 @@ def turn(*, heal: bool) -> int:
         found += len(occasions.check())
         found += catch_up.settle_of_the_dead()
         found += rounds.begin()
+        found += check_alerts()
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)
 
 

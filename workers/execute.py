@@ -11,6 +11,7 @@ import structlog
 from models.crypto import UndecryptableError
 from models.database import DatabaseUnavailable
 from workers import breaker, ledger
+from workers.alerts import refusals
 from workers.errors import (
     ConfigurationError,
     InventorySyncError,
@@ -108,7 +109,7 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
         case ConfigurationError() | PermanentFailure() | UndecryptableError():
             _fail(claim, str(error), calls)
         case RemoteError() if error.permanent:
-            _fail(claim, str(error), calls)
+            _fail(claim, str(error), calls, record=refusals.noted(claim, error))
         case RemoteError():
             _again(work, claim, str(error), calls, at_least=error.retry_after or 0.0)
         case InventorySyncError():
@@ -119,9 +120,9 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
             _again(work, claim, f"{type(error).__name__}: {error}".splitlines()[0][:500], calls)
 
 
-def _fail(claim: Claim, error: str, calls: int) -> None:
+def _fail(claim: Claim, error: str, calls: int, *, record: Callable[[], None] | None = None) -> None:
     log.warning("job failed", action=claim.kind, error=error, attempts=claim.attempts)
-    ledger.fail(claim, error, calls=calls)
+    ledger.fail(claim, error, calls=calls, record=record)
 
 
 def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:

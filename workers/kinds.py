@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from workers.alerts import send
+from workers.alerts.conditions import SEND
 from workers.full_sync import push, refresh
 from workers.full_sync.compare import compare
 from workers.full_sync.confirm import confirm
@@ -32,5 +34,6 @@ KINDS: dict[str, Kind] = {
         Kind(PRODUCT_EVENT, products.follow, on_failed=deliveries.on_failed),
         Kind(rounds.KIND, rounds.check),
         Kind("maintenance.cleanup", clean_up),
+        Kind(SEND, send.send, deadline_seconds=send.DEADLINE_SECONDS),
     )
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -134,9 +134,11 @@ def complete(claimed: Claim, done: Done, *, calls: int = 0, companions: Sequence
 
 
 @retried
-def fail(claimed: Claim, error: str, *, calls: int = 0) -> None:
-    """End a job as failed, with the reason. Raises LeaseLost: nothing was changed."""
+def fail(claimed: Claim, error: str, *, calls: int = 0, record: Callable[[], None] | None = None) -> None:
+    """End a job as failed, with the reason, and what must commit with it. Raises LeaseLost: nothing was changed."""
     with _ending(claimed, "failed", error=error, calls=calls, result=None):
+        if record is not None:
+            record()
         _run_failure_hook(claimed.id, claimed.kind, error)
 
 

@@ -7,6 +7,8 @@ import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from peewee import Field
+
 import models
 from models.crypto import Secret, SecretField, UndecryptableError
 from models.crypto import rotate as under_newest_key
@@ -45,23 +47,26 @@ def check() -> list[TableReport]:
 
 def _walk(table: type[Table], columns: tuple[str, ...], *, write: bool) -> TableReport:
     report = TableReport(_name(table), 0, 0, [])
-    last_id: int | None = 0
-    while last_id is not None:
+    last_key, more = None, True
+    while more:
         with transaction():
-            last_id = _batch(table, columns, last_id, report, write=write)
+            last_key = _batch(table, columns, last_key, report, write=write)
+        more = last_key is not None
     return report
 
 
 def _batch(
-    table: type[Table], columns: tuple[str, ...], after: int, report: TableReport, *, write: bool
-) -> int | None:
-    """One batch into the report; the id to go on after, or None at the end."""
+    table: type[Table], columns: tuple[str, ...], after: int | str | None, report: TableReport, *, write: bool
+) -> int | str | None:
+    """One batch into the report; the key to go on after, or None at the end."""
+    assert isinstance(table._meta.primary_key, Field)  # one column
+    key = table._meta.primary_key.column_name
     found = rows(
         # Names of our own models, never from outside. Locked until the commit: who sets a secret meanwhile
         # waits, and is not overwritten.
-        f"SELECT id, {', '.join(columns)} FROM {_name(table)} WHERE id > %s"
-        f" ORDER BY id LIMIT {BATCH_ROWS}{' FOR UPDATE' if write else ''}",
-        (after,),
+        f"SELECT {key}, {', '.join(columns)} FROM {_name(table)} WHERE %(after)s IS NULL OR {key} > %(after)s"
+        f" ORDER BY {key} LIMIT {BATCH_ROWS}{' FOR UPDATE' if write else ''}",
+        {"after": after},
     )
     for row_id, *tokens in found:
         fresh: dict[str, Secret] = {}

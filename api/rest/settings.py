@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from flask_openapi3 import APIBlueprint
-from pydantic import WithJsonSchema, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
 from api.rest import routes
 from api.rest.lists import Answer
 from models import setting
 from models.database import transaction
 from models.setting import SETTINGS, SettingError
-from workers.errors import FieldError, InvalidFields
+from workers.alerts.channels import check_address
+from workers.errors import ConfigurationError, FieldError, InvalidFields
 from workers.forms import Form, left_out
 
 
@@ -20,7 +21,10 @@ def _fields(form: bool) -> dict[str, Any]:
     """A field a setting, so that a new setting is in the API as soon as it stands in the table."""
     fields: dict[str, Any] = {}
     for key, definition in SETTINGS.items():
-        kind = {"type": "integer" if definition.kind in ("days", "minutes", "percent", "count", "failures") else "string"}
+        if definition.secret and not form:
+            fields[f"{key}_set"] = (bool, Field(description=definition.help))
+            continue
+        kind = {"type": "integer" if isinstance(definition.default, int) else "string"}
         nullable = {"anyOf": [kind, {"type": "null"}]} if definition.default is None else kind
         typed = Annotated[Any, WithJsonSchema({**nullable, "description": definition.help})]
         # The values' own rules are in models/setting.py, which says the bounds.
@@ -31,13 +35,16 @@ def _fields(form: bool) -> dict[str, Any]:
 if TYPE_CHECKING:
 
     class SettingsAnswer(Answer):
-        """All settings."""
+        """All settings. Secrets are write-only: `..._set` says whether there is one."""
 
     class SettingsChange(Form):
         """The settings to change."""
 else:
     SettingsAnswer = create_model(
-        "SettingsAnswer", __base__=Answer, __doc__="All settings.", **_fields(form=False)
+        "SettingsAnswer",
+        __base__=Answer,
+        __doc__="All settings. Secrets are write-only: `..._set` says whether there is one.",
+        **_fields(form=False),
     )
     SettingsChange = create_model(
         "SettingsChange", __base__=Form, __doc__="The settings to change.", **_fields(form=True)
@@ -54,7 +61,13 @@ def blueprint() -> APIBlueprint:
 
 def get() -> SettingsAnswer:
     """All settings, with their defaults where they were never changed."""
-    return SettingsAnswer.model_validate(setting.read_all())
+    shown = {}
+    for key, value in setting.read_all().items():
+        if SETTINGS[key].secret:
+            shown[f"{key}_set"] = value is not None
+        else:
+            shown[key] = value
+    return SettingsAnswer.model_validate(shown)
 
 
 def change(body: SettingsChange) -> SettingsAnswer:
@@ -67,9 +80,12 @@ def change(body: SettingsChange) -> SettingsAnswer:
                 if isinstance(value, str) and not value.isprintable():
                     raise SettingError("must not contain control characters")
                 if setting.checked(key, value) != before[key]:  # the same again must not move the schedule
+                    check_address(key, value)
                     setting.change(key, value)
             except SettingError as error:
                 errors.append(FieldError(key, str(error)))
+            except ConfigurationError as error:
+                errors.append(FieldError(error.field, error.message))
         if errors:
             raise InvalidFields(errors)
     return get()

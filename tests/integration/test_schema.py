@@ -9,6 +9,7 @@ import pytest
 from peewee import Model
 
 from models.access import ApiToken, User
+from models.alert import Alert, Refusal
 from models.company import Company
 from models.database import rows, session
 from models.guard import Zeroing
@@ -24,7 +25,7 @@ from models.webhook_log import WebhookLog, WebhookRejections
 from tests.servers import Servers
 
 MODELS = (
-    ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
+    Alert, Refusal, ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
     Schedule, ScheduleLog, SiteScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog,
     WebhookRejections, Zeroing,
 )  # fmt: skip

@@ -123,7 +123,7 @@ class _Guarded(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         self._last = None
-        return _open(self._dns_host, self.port or self.default_port, _current(), self.socket_options)
+        return open_socket(self._dns_host, self.port or self.default_port, _current(), self.socket_options)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         exchange = _current()
@@ -204,7 +204,7 @@ class GuardedAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
 
 
-def _open(host: str, port: int, exchange: Exchange, options: Any) -> socket.socket:
+def open_socket(host: str, port: int, exchange: Exchange, options: Any) -> socket.socket:
     """Connect to the first address that is allowed and answers. Raises NoConnection."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)

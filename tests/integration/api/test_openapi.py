@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from api.rest import (
+    alerts,
     companies,
     inventory,
     items,
@@ -31,7 +32,7 @@ from tests.integration.api.conftest import Caller
 UNDOCUMENTED = {"/healthz", "/readyz", "/metrics", "/api/v1/openapi.json"}
 METHODS = {"get", "post", "patch", "delete"}
 MODULES = (
-    companies, inventory, items, jobs, run_items, schedule, settings, site_webhooks, sites, sync_runs, tokens,
+    alerts, companies, inventory, items, jobs, run_items, schedule, settings, site_webhooks, sites, sync_runs, tokens,
     webhook_log,
 )  # fmt: skip
 

@@ -11,7 +11,10 @@ from models.setting import SETTINGS
 from tests.integration.api.bodies import faults, refused
 from tests.integration.api.conftest import Caller
 
-DEFAULTS = {key: definition.default for key, definition in SETTINGS.items()}
+DEFAULTS = {
+    f"{key}_set" if definition.secret else key: False if definition.secret else definition.default
+    for key, definition in SETTINGS.items()
+}
 
 
 def test_all_settings_are_shown_with_their_defaults(reader: Caller) -> None:

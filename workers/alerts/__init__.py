@@ -1,0 +1,1 @@
+"""Alerts: decided in PostgreSQL from what is stored, once until they change, sent through the ledger."""
