@@ -4,6 +4,8 @@ PYTHON ?= python3
 UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
+# Of pytest; each has servers of its own. Most tests wait for other processes.
+PROCESSES ?= 2
 STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml
@@ -44,7 +46,7 @@ test: install
 	$(BIN)/ruff format --check . || failed=1; \
 	$(BIN)/mypy || failed=1; \
 	test $$failed = 0 || echo "style or types have failed, see above; the tests follow" >&2; \
-	$(BIN)/python -m pytest || failed=1; \
+	$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder || failed=1; \
 	exit $$failed
 
 bench: install

@@ -21,9 +21,13 @@ SECRET_KEY = "a secret key that only the tests use, long enough"
 IN_CI = os.environ.get("CI") == "true"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Pure tests first: a wrong rule is told before any server has started."""
-    items.sort(key=lambda item: "/unit/" not in str(item.path))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Pure tests first: a wrong rule is told before any server has started.
+
+    Of several processes (`make test`), the longest first: else one of them ends alone.
+    """
+    first = "/acceptance/" if hasattr(config, "workerinput") else "/unit/"
+    items.sort(key=lambda item: first not in str(item.path))
 
 
 @pytest.hookimpl(wrapper=True)
