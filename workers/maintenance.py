@@ -41,6 +41,12 @@ _REFRESHES = """
         WHERE f.finished_at < now() - make_interval(days => %s)
           AND NOT EXISTS (SELECT FROM rm_sync_runs r WHERE r.refresh_id = f.id) LIMIT %s)
 """
+# Those of the last weeks say what is decided already, however short the retention.
+_NIGHTS = """
+    DELETE FROM rm_site_schedule_log WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rm_site_schedule_log WHERE local_date < current_date - greatest(%s, 31)
+        ORDER BY local_date LIMIT %s))
+"""
 
 
 def clean_up(work: Work) -> Done:
@@ -54,6 +60,7 @@ def clean_up(work: Work) -> Done:
             "zeroings": _delete(_ZEROINGS, ZEROING_DAYS, BATCH_ROWS),
             "jobs": _delete(_JOBS, queue, BATCH_ROWS),
             "runs": _delete(_RUNS, queue, BATCH_RUNS),
+            "nights": _delete(_NIGHTS, queue, BATCH_ROWS),
             "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),
         }
     )
