@@ -61,7 +61,7 @@ class _Client(smtplib.SMTP):
         self._server = server
         self._host = server.host  # whose name STARTTLS checks the certificate for
         self._twin: socket.socket | None = None
-        self.gave_up = False
+        self._gave_up = False
 
     def open(self) -> None:
         """Connect, encrypt, sign in."""
@@ -86,6 +86,10 @@ class _Client(smtplib.SMTP):
         watch.start()
         try:
             yield
+        except Exception:
+            if self._gave_up:  # what it raised is only how a closed connection looks
+                raise TimeoutError from None
+            raise
         finally:
             watch.cancel()
 
@@ -95,7 +99,7 @@ class _Client(smtplib.SMTP):
             self._twin.close()
 
     def _give_up(self) -> None:
-        self.gave_up = True
+        self._gave_up = True
         with suppress(OSError, AttributeError):  # it ended just now
             self._twin.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
 
@@ -170,7 +174,9 @@ def _worded(server: MailServer) -> Iterator[None]:
         raise ConnectionFailed(why, code="tls") from None
     except TimeoutError:
         raise RemoteTimeout(f"{_WHO}: timed out") from None
-    except (smtplib.SMTPException, OSError, ValueError):
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        if isinstance(error.__context__, TimeoutError):  # smtplib's own errors hide it
+            raise RemoteTimeout(f"{_WHO}: timed out") from None
         raise ConnectionFailed(f"{_WHO}: the connection was lost", code="reset") from None
 
 

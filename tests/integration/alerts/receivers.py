@@ -19,6 +19,8 @@ from tests.fleet import free_port
 USER, PASSWORD = "alerts@example.com", "the mail password: p@ss/word?"
 URL_SECRET = "T0SECRET/B0SECRET/xXsecretXxsecretXx"
 
+_Answer = tuple[int, Mapping[str, str], bytes]
+
 
 class WebhookReceiver:
     """Takes JSON as Slack does. `answers`: the next statuses with their headers; after them 200."""
@@ -26,15 +28,17 @@ class WebhookReceiver:
     def __init__(self, port: int = 0) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.refused = 0
-        self.answers: list[tuple[int, Mapping[str, str], bytes]] = []
+        self.answers: list[_Answer] = []
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 assert self.headers["Content-Type"] == "application/json"
-                status, headers, said = receiver.answers.pop(0) if receiver.answers else (200, {}, b"ok")
-                if status == 200 and self.path.split("?")[0] == f"/services/{URL_SECRET}":
+                known = self.path.split("?")[0] == f"/services/{URL_SECRET}"
+                otherwise: _Answer = (200, {}, b"ok") if known else (404, {}, b"no_service")
+                status, headers, said = receiver.answers.pop(0) if receiver.answers else otherwise
+                if status == 200 and known:
                     receiver.bodies.append(body)
                 else:
                     receiver.refused += 1
@@ -49,8 +53,13 @@ class WebhookReceiver:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/services/{URL_SECRET}"
+        self.url = self.url_at(self._server.server_port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @staticmethod
+    def url_at(port: int) -> str:
+        """Its address on a port."""
+        return f"http://127.0.0.1:{port}/services/{URL_SECRET}"
 
     @property
     def texts(self) -> list[str]:
@@ -82,6 +91,7 @@ class MailReceiver:
         self.signed_in: list[str] = []
         self.refuse: dict[str, str] = {}
         self.silent_at: str | None = None
+        self.drips = False  # where it is silent else
         self.over = threading.Event()
         self.tls, self.at_once = tls, at_once
         receiver = self
@@ -130,12 +140,14 @@ class _Conversation:
     def _answer(self, line: str) -> bool:
         command = line.split(" ")[0].split(":")[0].upper()
         if command == self._receiver.silent_at:
-            self._receiver.over.wait(60)
+            while not self._receiver.over.wait(0.05):
+                if self._receiver.drips:
+                    self._connection.sendall(b"3")
             return False
         if command in self._receiver.refuse:
             self._say(self._receiver.refuse[command])
         elif command == "EHLO":
-            offered = ["250-simulated", "250-AUTH PLAIN LOGIN"]
+            offered = ["250-simulated", "250-AUTH PLAIN"]
             if self._receiver.tls is not None and not self._encrypted:
                 offered.append("250-STARTTLS")
             self._say("\r\n".join([*offered, "250 8BITMIME"]))
@@ -185,4 +197,4 @@ class _Conversation:
 
 def nowhere() -> str:
     """An address where nobody listens."""
-    return f"http://127.0.0.1:{free_port()}/services/{URL_SECRET}"
+    return WebhookReceiver.url_at(free_port())

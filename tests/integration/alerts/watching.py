@@ -15,12 +15,14 @@ def look() -> int:
     return changed
 
 
-def send_all() -> int:
-    """Do the jobs that are due, as a worker would: each once, the oldest first."""
+def send_all(*, newest_first: bool = False) -> int:
+    """Do the jobs that are due, as workers would: each once; gives how many were to be had."""
     due = rows(
         "SELECT id FROM rm_queue WHERE kind = %s AND status = 'pending' AND available_at <= now() ORDER BY id",
         (SEND,),
     )
+    if newest_first:
+        due.reverse()
     return sum(work_on(job_id) for (job_id,) in due)
 
 
