@@ -48,9 +48,15 @@ _NIGHTS = """
         ORDER BY local_date LIMIT %s))
 """
 
+_ALERTS = """
+    DELETE FROM rm_alerts WHERE id = ANY (ARRAY(
+        SELECT id FROM rm_alerts WHERE resolved_at < now() - make_interval(days => %s)
+        ORDER BY resolved_at LIMIT %s))
+"""
+
 
 def clean_up(work: Work) -> Done:
-    """Delete old webhook deliveries and their counts, finished jobs and runs; gives how many of each."""
+    """Delete old webhook deliveries and their counts, finished jobs and runs, alerts; gives how many of each."""
     settings = setting.read_all()
     webhooks, queue = settings["webhook_log_retention_days"], settings["queue_retention_days"]
     return Done(
@@ -62,6 +68,7 @@ def clean_up(work: Work) -> Done:
             "runs": _delete(_RUNS, queue, BATCH_RUNS),
             "nights": _delete(_NIGHTS, queue, BATCH_ROWS),
             "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),
+            "alerts": _delete(_ALERTS, queue, BATCH_ROWS),
         }
     )
 

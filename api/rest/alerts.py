@@ -13,6 +13,7 @@ from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text, on
 from models.alert import ALERT_STATES, Alert
 from models.database import session
 from workers.alerts import channels
+from workers.alerts.conditions import KINDS
 
 
 class AlertQuery(ListQuery):
@@ -28,10 +29,7 @@ class AlertAnswer(Answer):
     """One thing that is, or was, wrong."""
 
     id: int
-    kind: str = Field(
-        description="run_failed, run_held, site_failing, credentials_refused, webhooks_disabled, oldest_job "
-        "or schedule_missed."
-    )
+    kind: str = Field(description=", ".join(KINDS))
     subject: str = Field(description="What it is about: site:5, company:2, queue:sync or schedule:full_sync.")
     site_id: int | None
     state: str

@@ -18,6 +18,7 @@ from models.site import Site
 from tests.integration.ledger.helpers import company, refresh, running, site
 from tests.servers import Servers
 from workers import breaker, decisions, hints, leases, ledger, observations, rescue
+from workers.alerts import conditions
 from workers.full_sync import steps
 from workers.full_sync.compare import compare
 from workers.jobs import SYNC, NewJob, Work
@@ -206,6 +207,7 @@ OFTEN: dict[str, Callable[[], Callable[[], object]]] = {
     "what to wake when a shop answers": lambda: partial(
         breaker._wake, breaker.site_scope(_first_site().id + 1)
     ),
+    "what a person should be told of": lambda: conditions.holding,
     "an insertion": lambda: partial(ledger.insert, [NewJob("test", site_id=_first_site().id)]),
 }
 

@@ -164,14 +164,15 @@ def holding() -> list[Condition]:
         "minutes": settings["alert_oldest_job_minutes"],
         "queues": list(QUEUES),
     }
-    found = rows(" UNION ALL ".join(f"({part})" for part in _ALL), parameters)
+    found = rows(_ALL, parameters)
     return [
         Condition(kind, subject, _line(sentence), details, site_id)
         for kind, subject, sentence, details, site_id in found
     ]
 
 
-_ALL = (_RUNS, _REFUSALS, _WEBHOOKS, _WAITING, _SCHEDULE)
+_PARTS = (_RUNS, _REFUSALS, _WEBHOOKS, _WAITING, _SCHEDULE)
+_ALL = f"SELECT * FROM ({' UNION ALL '.join(f'({part})' for part in _PARTS)}) AS wrong"
 
 
 def _line(text: str) -> str:

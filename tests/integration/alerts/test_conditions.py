@@ -15,6 +15,7 @@ from tests.integration.alerts.watching import alerts, look, run
 from tests.integration.ledger import helpers
 from workers import ledger, sites
 from workers.alerts.check import check
+from workers.execute import execute as work_on
 from workers.webhooks import rounds
 
 
@@ -153,6 +154,21 @@ def test_what_comes_back_is_a_new_alert(receiver: WebhookReceiver, site_id: int)
 
     assert [state for _, _, state in alerts()] == ["resolved", "open"]
     assert [body["id"] for body in receiver.bodies] == ["1.1", "1.2", "2.1"]
+
+
+def test_what_is_over_is_kept_as_long_as_finished_jobs_and_what_is_open_for_good(site_id: int) -> None:
+    run(site_id, "held", "the guard")
+    check()
+    run(site_id, "failed", "down")
+    check()
+    execute(
+        "UPDATE rm_alerts SET opened_at = opened_at - interval '30 days', resolved_at = resolved_at - interval '14 days'"
+    )
+
+    helpers.job("maintenance.cleanup")
+    assert work_on(rows("SELECT id FROM rm_queue WHERE kind = 'maintenance.cleanup'")[0][0])
+
+    assert alerts() == [("run_failed", f"site:{site_id}", "open")]
 
 
 def test_the_same_failure_night_after_night_is_told_once_and_its_details_follow(
