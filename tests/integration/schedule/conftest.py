@@ -6,6 +6,8 @@ import pytest
 
 from models.company import Company
 from models.database import session
+from tests.integration.api.conftest import admin, app, client, reader, stranger  # noqa: F401 - fixtures
+from tests.integration.cli.conftest import run  # noqa: F401 - a fixture
 
 
 def made_company(name: str) -> Company:
