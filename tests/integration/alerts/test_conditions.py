@@ -162,7 +162,8 @@ def test_what_is_over_is_kept_as_long_as_finished_jobs_and_what_is_open_for_good
     run(site_id, "failed", "down")
     check()
     execute(
-        "UPDATE rm_alerts SET opened_at = opened_at - interval '30 days', resolved_at = resolved_at - interval '14 days'"
+        "UPDATE rm_alerts SET opened_at = opened_at - interval '30 days',"
+        " resolved_at = resolved_at - interval '14 days'"
     )
 
     helpers.job("maintenance.cleanup")
