@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from models import setting
 from models.database import execute, rows
 from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
 from tests.integration.sync.working import do_next, drain, drain_until_step, sync
@@ -23,7 +24,8 @@ def shop(woo: WooCommerceShop) -> Shop:
 
 
 def company_has(items: int) -> None:
-    """As if the last scan had found so many items."""
+    """As if the last scan had found so many items; the guard minds no difference."""
+    setting.change("guard_least_skus", 1_000_000)
     execute("UPDATE rm_companies SET item_count = %s", (items,))
 
 
