@@ -13,16 +13,12 @@ from models.site import Site
 
 
 class Schedule(Table):
-    """One schedule as last seen. `since`: occasions before it don't count (first start, a changed setting).
-
-    zone_since: the same for sites with a time of their own, which only a change of the zone moves.
-    """
+    """One schedule as last seen. `since`: occasions before it don't count (first start, a changed setting)."""
 
     name = TextField(primary_key=True)
     zone = TextField()
     time = TextField()
     since: datetime = now_field()
-    zone_since: datetime = now_field()
     last_due_at: datetime | None = time_field(null=True)
 
     class Meta:

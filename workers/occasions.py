@@ -33,7 +33,6 @@ class State:
     zone: str
     time: str
     since: datetime
-    zone_since: datetime
     last_due_at: datetime | None
 
 
@@ -65,7 +64,7 @@ def check(now: datetime | None = None) -> list[str]:
 def state_of(name: str, *, lock: bool = False) -> State | None:
     """A schedule as it was last seen. None: never looked at; with `lock` also while somebody else decides."""
     found = row(
-        "SELECT zone, time, since, zone_since, last_due_at FROM rm_schedules WHERE name = %s"
+        "SELECT zone, time, since, last_due_at FROM rm_schedules WHERE name = %s"
         + (" FOR UPDATE SKIP LOCKED" if lock else ""),
         (name,),
     )
@@ -110,7 +109,7 @@ def _anything_to_do(name: str, now: datetime) -> bool:
     if state is None or (state.zone, state.time) != (settings.zone, settings.time):
         return True
     return bool(_undecided(name, state, now)) or (
-        name == FULL_SYNC and any(site_nights.due(state.zone, state.zone_since, now))
+        name == FULL_SYNC and any(site_nights.due(state.zone, state.since, now))
     )
 
 
@@ -125,9 +124,9 @@ def _decide(name: str, now: datetime) -> list[str]:
     with ledger.committing():
         settings = wanted(name)
         execute(
-            "INSERT INTO rm_schedules (name, zone, time, since, zone_since) VALUES (%s, %s, %s, %s, %s)"
+            "INSERT INTO rm_schedules (name, zone, time, since) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT DO NOTHING",
-            (name, settings.zone, settings.time, now, now),
+            (name, settings.zone, settings.time, now),
         )
         state = state_of(name, lock=True)
         if state is None:  # somebody is deciding just now
@@ -136,9 +135,13 @@ def _decide(name: str, now: datetime) -> list[str]:
         begun: list[str] = []
         if (state.zone, state.time) != (settings.zone, settings.time):
             changed_at = _changed_at(name, state, settings, now)
-            # What came due before the change is owed under the old setting, also after an outage.
+            # What came due before the change is owed under the old setting, also after an outage; so are the nights
+            # of sites with a time of their own, which for the same reason may begin to count anew.
             begun += _carry_out(name, state, changed_at, now, settings.latest)
-            _move_on(name, state, settings, changed_at)
+            execute(
+                "UPDATE rm_schedules SET zone = %s, time = %s, since = %s WHERE name = %s",
+                (settings.zone, settings.time, changed_at, name),
+            )
             moved = state_of(name)
             assert moved is not None
             state = moved
@@ -158,19 +161,6 @@ def _changed_at(name: str, state: State, settings: Wanted, now: datetime) -> dat
     return max(min(max(known, default=now), now), state.since)
 
 
-def _move_on(name: str, state: State, settings: Wanted, changed_at: datetime) -> None:
-    execute(
-        "UPDATE rm_schedules SET zone = %s, time = %s, since = %s, zone_since = %s WHERE name = %s",
-        (
-            settings.zone,
-            settings.time,
-            changed_at,
-            changed_at if settings.zone != state.zone else state.zone_since,
-            name,
-        ),
-    )
-
-
 def _carry_out(name: str, state: State, until: datetime, now: datetime, latest: timedelta) -> list[str]:
     past = past_of(name, state)
     decided = nights.decide(_undecided(name, state, until), past, now, latest)
@@ -186,7 +176,7 @@ def _carry_out(name: str, state: State, until: datetime, now: datetime, latest: 
             ledger.insert([NewJob(kind="maintenance.cleanup", priority=Priority.NIGHT)])
         return begun
     together = site_nights.begin_common(started, now) if started is not None else []
-    alone = site_nights.begin_own(state.zone, state.zone_since, until, now, latest)
+    alone = site_nights.begin_own(state.zone, state.since, until, now, latest)
     # In one go, so that sites of one company share a read of BC whether their time is the common one or their own.
     request_night([*together, *alone])
     return begun + [f"site {site_id}" for site_id in alone]

@@ -51,9 +51,9 @@ class Own:
     since: datetime
     past: Past
 
-    def undecided(self, zone: ZoneInfo, zone_since: datetime, until: datetime) -> list[Occasion]:
+    def undecided(self, zone: ZoneInfo, since: datetime, until: datetime) -> list[Occasion]:
         """Its nights that have come and that nobody has decided yet."""
-        return nights.undecided(self.past, max(self.since, zone_since), until, self.at, zone)
+        return nights.undecided(self.past, max(self.since, since), until, self.at, zone)
 
 
 def own() -> list[Own]:
@@ -64,10 +64,10 @@ def own() -> list[Own]:
     ]
 
 
-def due(zone_name: str, zone_since: datetime, until: datetime) -> Iterator[int]:
+def due(zone_name: str, since: datetime, until: datetime) -> Iterator[int]:
     """The sites with a time of their own that have an undecided night."""
     zone = ZoneInfo(zone_name)
-    return (site.site_id for site in own() if site.undecided(zone, zone_since, until))
+    return (site.site_id for site in own() if site.undecided(zone, since, until))
 
 
 def begin_common(night: Occasion, now: datetime) -> list[int]:
@@ -77,14 +77,14 @@ def begin_common(night: Occasion, now: datetime) -> list[int]:
 
 
 def begin_own(
-    zone_name: str, zone_since: datetime, until: datetime, now: datetime, latest: timedelta
+    zone_name: str, since: datetime, until: datetime, now: datetime, latest: timedelta
 ) -> list[int]:
     """Decide the nights of the sites with a time of their own; gives the sites to sync."""
     zone = ZoneInfo(zone_name)
     begun: list[int] = []
     missed: list[int] = []
     for site in own():
-        for decision in nights.decide(site.undecided(zone, zone_since, until), site.past, now, latest):
+        for decision in nights.decide(site.undecided(zone, since, until), site.past, now, latest):
             inserted = execute(
                 _DECIDE,
                 {

@@ -82,9 +82,9 @@ def own_sites(now: datetime | None = None) -> Iterator[SiteLine]:
     now = now or clock.now()
     settings, state = occasions.wanted(FULL_SYNC), occasions.state_of(FULL_SYNC)
     zone = ZoneInfo(settings.zone)
-    zone_since = state.zone_since if state is not None and state.zone == settings.zone else now
+    since = state.since if state is not None and state.zone == settings.zone else now
     due = {
-        site.site_id: nights.next_due(site.past, max(site.since, zone_since), now, site.at, zone)
+        site.site_id: nights.next_due(site.past, max(site.since, since), now, site.at, zone)
         for site in site_nights.own()
     }
     for site_id, name, enabled, at, *night in rows(_SITES):

@@ -13,8 +13,6 @@ STATEMENTS = (
     """,
     # A night that is being caught up while this runs is a night of the sites that were there before it.
     "UPDATE rm_sites SET full_sync_since = created_at",
-    "ALTER TABLE rm_schedules ADD COLUMN zone_since timestamptz NOT NULL DEFAULT now()",
-    "UPDATE rm_schedules SET zone_since = since",
     "ALTER TABLE rm_schedule_log DROP CONSTRAINT rm_schedule_log_outcome_check",
     "ALTER TABLE rm_schedule_log ADD CONSTRAINT rm_schedule_log_outcome_check"
     " CHECK (outcome IN ('started', 'too_soon', 'missed'))",

@@ -133,6 +133,16 @@ def test_a_night_within_twenty_hours_of_the_last_is_too_soon_and_does_not_move_t
     ]
 
 
+def test_of_two_nights_that_are_both_in_time_the_newer_begins() -> None:
+    paris = ZoneInfo("Europe/Paris")
+    now = due_moment(date(2026, 3, 30), time(2), paris)  # 23 hours after the night before
+    found = occasions(now - timedelta(hours=25), now, time(2), paris)
+
+    decided = decide(found, Past(), now, timedelta(minutes=1380))
+
+    assert [one.outcome for one in decided] == [MISSED, STARTED]
+
+
 def test_the_next_night_is_the_first_that_is_neither_decided_nor_too_soon() -> None:
     now = datetime(2026, 6, 1, 13, tzinfo=UTC)
     noon = datetime(2026, 6, 1, 12, tzinfo=UTC)

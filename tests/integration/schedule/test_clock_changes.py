@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 
+import structlog
+
 from models.company import Company
 from models.database import rows
 from tests.integration.schedule.nights import change, local, outcomes, site, start_anew, utc
@@ -44,11 +46,12 @@ def _three_nights(site_id: int, zone: str, at: str, evening: str, expected: list
     change(first - timedelta(hours=1), timezone=zone, full_sync_time=at)
     begun: list[tuple[str, datetime]] = []
 
-    with ThreadPoolExecutor(2) as schedulers:
+    with structlog.testing.capture_logs() as logs, ThreadPoolExecutor(2) as schedulers:
         for moment in _looks(first, due):
             for names in schedulers.map(occasions.check, [moment, moment]):
                 begun += [(name, moment) for name in names]
 
+    assert [line for line in logs if line["log_level"] in ("warning", "error")] == []
     assert [moment for name, moment in begun if name == "full_sync"] == due
     dates = [(date.fromisoformat(evening) + timedelta(days=night)).isoformat() for night in (1, 2, 3)]
     assert outcomes() == dict.fromkeys(dates, "started")

@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+import structlog
 
 from models.company import Company
 from models.database import execute, row, rows
@@ -61,10 +62,11 @@ def test_a_site_with_its_own_time_begins_then_and_not_with_the_others(owner: Com
 def test_a_site_s_night_begins_once_although_many_look_at_once(shop: int) -> None:
     check_at([EVENING, utc("2026-06-02 03:00")])
 
-    with ThreadPoolExecutor(8) as looking:
+    with structlog.testing.capture_logs() as logs, ThreadPoolExecutor(8) as looking:
         begun = list(looking.map(lambda _: occasions.check(utc("2026-06-02 04:31")), range(16)))
 
     assert [name for names in begun for name in names] == [f"site {shop}"]
+    assert [line for line in logs if line["log_level"] in ("warning", "error")] == []
     assert rows("SELECT site_id, requested_by, priority FROM rm_sync_runs") == [(shop, "schedule", 50)]
 
 
@@ -124,6 +126,22 @@ def test_a_site_moved_to_the_evening_of_the_next_date_waits_until_twenty_hours_a
 
     check_at([utc("2026-06-02 00:10"), utc("2026-06-03 00:10")])
 
+    assert site_outcomes(shop) == {"2026-06-01": "started", "2026-06-02": "too_soon", "2026-06-03": "started"}
+
+
+def test_a_site_that_gives_up_its_own_time_waits_for_the_first_common_night_that_is_not_too_soon(
+    owner: Company,
+) -> None:
+    shop = site(owner, "moved", full_sync_time="23:50")
+    check_at([EVENING, utc("2026-06-01 23:50")])
+    assert end_runs() == [shop]
+    alter(shop, full_sync_time=None, at=utc("2026-06-01 23:55"))
+
+    check_at([TWO])
+
+    assert end_runs() == []
+    check_at([utc("2026-06-03 02:00")])
+    assert end_runs() == [shop]
     assert site_outcomes(shop) == {"2026-06-01": "started", "2026-06-02": "too_soon", "2026-06-03": "started"}
 
 
