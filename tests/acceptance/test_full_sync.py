@@ -14,6 +14,7 @@ from workers.full_sync.requests import request_sync, request_sync_all
 
 SKUS = 20_000
 FAULTS = 0.03
+HOLD_SECONDS = 6.0  # that a call hangs: over the tests' write deadline, so that no write is answered
 
 
 def site_of(owner_of: Simulators, shop: ShopHandle) -> Site:
@@ -63,8 +64,8 @@ def test_all_20_000_skus_are_right_although_3_percent_of_all_calls_fail(fleet: F
     with world(platform, SKUS) as simulators:
         shop = shop_of(simulators)
         site = site_of(simulators, shop)
-        shop.set_faults(rate=FAULTS, seed=7)
-        simulators.bc.set_faults(rate=FAULTS, seed=8)
+        shop.set_faults(rate=FAULTS, seed=7, hold_seconds=HOLD_SECONDS)
+        simulators.bc.set_faults(rate=FAULTS, seed=8, hold_seconds=HOLD_SECONDS)
 
         run = wait_for_run(request_sync(site.id, requested_by="test").run_id, 280)
 
