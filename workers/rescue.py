@@ -16,6 +16,7 @@ from workers.leases import doubt
 log = structlog.get_logger()
 
 FOREVER_SECONDS = 1e9
+STALLED_SECONDS = 60
 SILENT = "its worker stopped without a word"
 
 
@@ -63,7 +64,7 @@ def heal() -> int:
     """
     return sum(
         _each(partial(_move_on, refresh_id, run_id), run_id=run_id, refresh_id=refresh_id)
-        for refresh_id, run_id in steps.stalled()
+        for refresh_id, run_id in _stalled()
     )
 
 
@@ -83,3 +84,25 @@ def _each(mend: Callable[[], int], **which: int | None) -> int:
     except Exception:
         log.exception("it could not be mended", action="rescue", **which)
         return 0
+
+
+def _stalled() -> list[tuple[int | None, int | None]]:
+    """(refresh, run) pairs that are open although nothing will move them."""
+    runs = rows(
+        """
+        SELECT NULL::bigint, r.id FROM rm_sync_runs r LEFT JOIN rm_stock_refreshes f ON f.id = r.refresh_id
+        WHERE r.status = 'running' AND r.updated_at < now() - make_interval(secs => %s)
+          AND (r.step <> 'stock' OR f.status IN ('completed', 'failed'))
+          AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.run_id = r.id AND q.status IN ('pending', 'processing'))
+        """,
+        (STALLED_SECONDS,),
+    )
+    refreshes = rows(
+        """
+        SELECT f.id, NULL::bigint FROM rm_stock_refreshes f
+        WHERE f.status IN ('waiting', 'reading') AND f.created_at < now() - make_interval(secs => %s)
+          AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.refresh_id = f.id AND q.status IN ('pending', 'processing'))
+        """,
+        (STALLED_SECONDS,),
+    )
+    return [(found[0], found[1]) for found in runs + refreshes]

@@ -24,8 +24,6 @@ PUSH = "push"
 FINISH = "finish"
 RELEASE = "release"
 
-STALLED_SECONDS = 60
-
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -277,25 +275,3 @@ def join_refresh(company_id: int, priority: int, request_id: str | None) -> tupl
         request_id=request_id,
     )
     return int(made[0]), [job]
-
-
-def stalled() -> list[tuple[int | None, int | None]]:
-    """(refresh, run) pairs that are open although nothing will move them."""
-    runs = rows(
-        """
-        SELECT NULL::bigint, r.id FROM rm_sync_runs r LEFT JOIN rm_stock_refreshes f ON f.id = r.refresh_id
-        WHERE r.status = 'running' AND r.updated_at < now() - make_interval(secs => %s)
-          AND (r.step <> 'stock' OR f.status IN ('completed', 'failed'))
-          AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.run_id = r.id AND q.status IN ('pending', 'processing'))
-        """,
-        (STALLED_SECONDS,),
-    )
-    refreshes = rows(
-        """
-        SELECT f.id, NULL::bigint FROM rm_stock_refreshes f
-        WHERE f.status IN ('waiting', 'reading') AND f.created_at < now() - make_interval(secs => %s)
-          AND NOT EXISTS (SELECT FROM rm_queue q WHERE q.refresh_id = f.id AND q.status IN ('pending', 'processing'))
-        """,
-        (STALLED_SECONDS,),
-    )
-    return [(found[0], found[1]) for found in runs + refreshes]
