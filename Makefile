@@ -5,7 +5,7 @@ UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
 # Of pytest; each has servers of its own. Most tests wait for other processes.
-PROCESSES ?= 2
+PROCESSES ?= 3
 STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate pyproject.toml

@@ -9,6 +9,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -42,6 +44,8 @@ class Servers:
         self._redis_numbers = itertools.cycle(range(1, TEST_DATABASES))
         self._lock = threading.Lock()
         self._template_ready = False
+        self._copier = ThreadPoolExecutor(1, thread_name_prefix="databases")
+        self._next: Future[str] | None = None
 
     def start(self) -> Self:
         """Start both servers; settings trade durability for speed."""
@@ -52,6 +56,7 @@ class Servers:
 
     def stop(self) -> None:
         """Stop both servers and remove their folder."""
+        self._copier.shutdown(wait=True)
         guard, runtime, self._guard, self._runtime = self._guard, self._runtime, None, None
         if runtime is not None:
             stop(runtime.data_dir)
@@ -79,12 +84,21 @@ class Servers:
 
     def new_database(self, *, migrated: bool = True) -> str:
         """The URL of a database of one's own, copied from the migrated one (or empty)."""
+        if not migrated or self._migrate is None:
+            return self._create(f"test_{next(self._numbers)}", "template0")
         with self._lock:
-            if migrated and self._migrate is not None and not self._template_ready:
+            if not self._template_ready:
                 self._migrate(self._create(TEMPLATE, "template0"))
                 self._template_ready = True
-            template = TEMPLATE if migrated and self._migrate is not None else "template0"
-            return self._create(f"test_{next(self._numbers)}", template)
+        # The next one is copied while this test runs: a copy takes as long as many a test.
+        copied, self._next = self._next, self._copier.submit(self._copy)
+        if copied is not None:
+            with suppress(psycopg2.Error):  # a test may have killed PostgreSQL in the middle of it
+                return copied.result()
+        return self._copy()
+
+    def _copy(self) -> str:
+        return self._create(f"test_{next(self._numbers)}", TEMPLATE)
 
     def drop_database(self, url: str) -> None:
         """Remove a database, and whoever is still connected to it."""

@@ -16,7 +16,7 @@ from workers.full_sync.requests import request_sync
 
 FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
 # BigCommerce's begin where a page of BC is full: below that, a page and what it takes still grow.
-SIZES = {"bigcommerce": (20_000, 60_000), "woocommerce": (2_000, 10_000)}
+SIZES = {"bigcommerce": (20_000, 40_000), "woocommerce": (1_000, 5_000)}
 FULL_SIZES = (20_000, 100_000)  # `make soak`
 GROWTH = 1.2  # at most
 
