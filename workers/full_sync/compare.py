@@ -12,15 +12,14 @@ from models.database import execute, row, rows, session
 from models.site import BIGCOMMERCE, Site
 from models.stock import StockRefresh
 from models.sync_run import SyncRun
-from workers import clock, guard
-from workers.connections import company_client
+from workers import guard
 from workers.decisions import decide
 from workers.full_sync import steps
 from workers.full_sync.context import load
 from workers.full_sync.refresh import CHAINS
 from workers.jobs import Done, NewJob, Work
-from workers.observations import record_stock
 from workers.planning import Planned, plan
+from workers.stock_reads import read_stock_of
 
 UNSEEN_SECONDS = 60.0  # how long a transaction may have been under way: PostgreSQL stops longer statements
 
@@ -75,18 +74,23 @@ def _fewer_keys_came_back(site: Site, refresh: StockRefresh) -> str | None:
     return guard.fewer_than_before(*found)
 
 
-def _plan(work: Work, run: SyncRun, site: Site, suspicion: str | None) -> Planned:
-    """Insert the push jobs and their rows, in the caller's transaction."""
-    template = NewJob(
+def push_template(run: SyncRun, site: Site, unique_key: str) -> NewJob:
+    """What the push jobs of a run have in common."""
+    return NewJob(
         kind="stock.push",
         priority=run.priority,
         site_id=site.id,
         run_id=run.id,
         step=steps.PUSH,
         store_key=site.store_key,
-        unique_key=f"run:{run.id}:push",
+        unique_key=unique_key,
         request_id=run.request_id,
     )
+
+
+def _plan(work: Work, run: SyncRun, site: Site, suspicion: str | None) -> Planned:
+    """Insert the push jobs and their rows, in the caller's transaction."""
+    template = push_template(run, site, f"run:{run.id}:push")
     return plan(site, template, _DIFFERING, planner=work.claim.id, suspicion=suspicion)
 
 
@@ -105,12 +109,7 @@ def _ask_for_new_keys(work: Work, site: Site, refresh: StockRefresh) -> None:
         """,
         (site.id, refresh.read_started_at, UNSEEN_SECONDS, site.company_id, refresh.read_started_at),
     )
-    if not found:
-        return
-    with company_client(site.company_id, work) as client:
-        for chain in client.chains([key for (key,) in found]):
-            started = clock.now()
-            record_stock(site.company_id, client.read_chain(chain), started)
+    read_stock_of(work, site.company_id, [key for (key,) in found])
 
 
 def fewest_push_calls(site: Site, run_id: int) -> int:

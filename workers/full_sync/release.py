@@ -6,17 +6,19 @@ from models.database import execute, row, rows, session, transaction
 from models.site import Site
 from models.sync_run import SyncRun
 from workers import clock, ledger
-from workers.connections import company_client, site_client
+from workers.connections import site_client
 from workers.database_errors import retried
 from workers.decisions import decide
 from workers.errors import Conflict
 from workers.full_sync import steps
+from workers.full_sync.compare import push_template
 from workers.full_sync.confirm import PRODUCTS_A_READ
 from workers.full_sync.context import load
 from workers.full_sync.requests import UnknownRun
 from workers.jobs import Done, NewJob, Priority, Work
-from workers.observations import batched, record_gone, record_shop, record_stock
+from workers.observations import batched, record_gone, record_shop
 from workers.planning import plan
+from workers.stock_reads import read_stock_of
 
 _HELD = """
     SELECT i.id, i.product_id, i.sku_key FROM rm_pushes p JOIN rm_items i ON i.id = p.item_id
@@ -83,16 +85,7 @@ def release(work: Work) -> Done:
     def record() -> None:
         execute("DELETE FROM rm_pushes WHERE run_id = %s AND outcome = 'held'", (run.id,))
         _trust_the_answer(run, site)
-        template = NewJob(
-            kind="stock.push",
-            priority=run.priority,
-            site_id=site.id,
-            run_id=run.id,
-            step=steps.PUSH,
-            store_key=site.store_key,
-            unique_key=f"run:{run.id}:push:released",
-            request_id=run.request_id,
-        )
+        template = push_template(run, site, f"run:{run.id}:push:released")
         plan(
             site,
             template,
@@ -112,10 +105,7 @@ def _read_again(work: Work, site: Site, product_ids: list[int], keys: list[str])
             read = client.read_products(batch)
             record_shop(site.id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
             record_gone(site.id, batch, [item.ref for item in read.items], started)
-    with company_client(site.company_id, work) as bc:
-        for chain in bc.chains([key for key in keys if key]):
-            started = clock.now()
-            record_stock(site.company_id, bc.read_chain(chain), started)
+    read_stock_of(work, site.company_id, [key for key in keys if key])
 
 
 def _trust_the_answer(run: SyncRun, site: Site) -> None:

@@ -14,14 +14,15 @@ from models.database import rows, session, transaction
 from models.site import BIGCOMMERCE, Site
 from workers import clock, ledger
 from workers.clients.shop import ShopClient
-from workers.connections import company_client, site_client
+from workers.connections import site_client
 from workers.decisions import decide
 from workers.errors import LeaseLost, MustWait, RateLimited
 from workers.full_sync.requests import request_sync
 from workers.jobs import WEBHOOKS, Done, NewJob, Priority, Work
 from workers.leases import heartbeat
-from workers.observations import record_gone, record_shop, record_stock
+from workers.observations import record_gone, record_shop
 from workers.planning import plan
+from workers.stock_reads import read_stock_of
 from workers.webhooks import deliveries
 from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
@@ -131,12 +132,7 @@ def _confirming(site: Site, product_id: int, sent: int, settle_seconds: float) -
 
 def _ask_bc(work: Work, site: Site, keys: Sequence[str], since: datetime) -> None:
     stale = [key for (key,) in rows(_NOT_FRESH, (list(keys), site.company_id, since))]
-    if not stale:
-        return
-    with company_client(site.company_id, work) as client:
-        for chain in client.chains(stale):
-            started = clock.now()
-            record_stock(site.company_id, client.read_chain(chain), started)
+    read_stock_of(work, site.company_id, stale)
 
 
 def _plan(work: Work, site: Site, item_ids: Sequence[int]) -> None:
