@@ -10,7 +10,7 @@ from models.webhook_log import FAILED, WebhookLog
 from workers import ledger
 from workers.errors import Conflict, UnknownRecord
 from workers.jobs import WEBHOOKS, Priority
-from workers.webhooks.intake import KIND
+from workers.webhooks.intake import FOLD_KEY_SQL, KIND
 
 REPLAYED_AT_ONCE = 500
 
@@ -79,7 +79,7 @@ _REPLAY = f"""
     ), jobs AS (
         INSERT INTO rm_queue AS q (kind, queue, priority, payload, site_id, fold_key, request_id)
         SELECT DISTINCT '{KIND}', '{WEBHOOKS}', {int(Priority.PERSON)}, jsonb_build_object('product', product_id),
-               site_id, 'webhook:' || site_id || ':' || product_id, %(request)s
+               site_id, {FOLD_KEY_SQL}, %(request)s
         FROM wanted
         ON CONFLICT (fold_key) WHERE status = 'pending' AND fold_key IS NOT NULL
             DO UPDATE SET folded = q.folded + 1

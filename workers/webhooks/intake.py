@@ -22,6 +22,8 @@ from workers.webhooks.site_keys import SiteKeys
 KIND = "webhook.product"
 WINDOW_SECONDS = 5.0
 """Events of one product within this time of the last read of it wait for one read more."""
+FOLD_KEY_SQL = "'webhook:' || site_id || ':' || product_id"
+"""What `fold_key` gives, for statements that make many."""
 REJECTED_BODY = 4096  # bytes of a body that nobody vouches for
 REJECTED_AN_HOUR = 100  # rows a site; more are only counted
 _MOST_HEADERS = 40
@@ -105,6 +107,11 @@ _NOTE_BOUNDED = f"""
 """
 
 
+def fold_key(site_id: int, product_id: int | None) -> str:
+    """Events with the same key fold into one job: those of one product of one site."""
+    return f"webhook:{site_id}:{product_id}"
+
+
 def accept(keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery) -> tuple[int, str]:
     """Store a delivery that is to be acted on; gives its id, and `received` or `duplicate`.
 
@@ -114,7 +121,7 @@ def accept(keys: SiteKeys, event: Event, verdict: Verdict, delivery: Delivery) -
         {
             **_common(keys, event, verdict, delivery),
             "payload": json.dumps({"product": event.product_id}),
-            "fold": f"webhook:{keys.site_id}:{event.product_id}",
+            "fold": fold_key(keys.site_id, event.product_id),
         },
     )
     assert found is not None
