@@ -57,6 +57,15 @@ class Settings(BaseSettings):
     allow_private_addresses: bool = Field(
         default=False, description="Let URLs given by an admin lead to loopback or private addresses."
     )
+    trusted_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="How many proxies stand before us, whose X-Forwarded headers are believed.",
+    )
+    allow_plain_http: bool = Field(
+        default=False, description="Let people of other machines sign in to the panel without HTTPS."
+    )
     database_pool_size: int = Field(
         default=20, ge=1, le=500, description="Most PostgreSQL connections of one process."
     )

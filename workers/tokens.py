@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
 from typing import Literal
 
-from models.access import SCOPES, ApiToken
+from models.access import ApiToken
 from models.database import execute, row, session
 from workers.errors import UnknownRecord
 from workers.forms import Form, Name, parse
+from workers.principals import Principal
 
 PREFIX = "ist_"  # lets scanners and our own logs recognise a token that leaked
 TOKEN_BYTES = 32
@@ -22,19 +22,6 @@ class NewToken(Form):
 
     name: Name
     scope: Literal["read", "sync", "admin"]
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: a token, by what it may do."""
-
-    token_id: int
-    name: str
-    scope: str
-
-    def may(self, scope: str) -> bool:
-        """Whether this scope includes the other: read < sync < admin."""
-        return SCOPES.index(self.scope) >= SCOPES.index(scope)
 
 
 def create(name: str, scope: str) -> tuple[ApiToken, str]:
@@ -60,7 +47,7 @@ def check(token: str) -> Principal | None:
             return None
         if found[4]:
             execute("UPDATE rm_api_tokens SET last_used_at = now() WHERE id = %s", (found[0],))
-    return Principal(found[0], found[1], found[2])
+    return Principal("token", found[0], found[1], found[2])
 
 
 def revoke(token_id: int) -> None:

@@ -1,0 +1,170 @@
+"""Figures of many rows, counted in the background: a page reads a handful of rows, however many there are.
+
+`keep` runs in the dispatcher. Any number may run: each figure is taken by compare-and-set on when it was counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.database import execute, row, rows, transaction
+
+QUEUE_SECONDS = 15.0
+SITE_SECONDS = 10.0  # the least between two counts of a site
+SITES_AT_ONCE = 10
+STALE_SECONDS = 3600.0  # a site that nothing happened to is counted once an hour all the same
+KEPT_DAYS = 7  # of minutes
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """Jobs by status. completed and failed are up to QUEUE_SECONDS old, and made up to now."""
+
+    pending: int
+    processing: int
+    completed: int
+    failed: int
+    oldest_seconds: float
+
+    @property
+    def total(self) -> int:
+        """All jobs that are still remembered."""
+        return self.pending + self.processing + self.completed + self.failed
+
+
+def keep() -> int:
+    """Count what is due; gives how many figures that were."""
+    return _keep_queue() + _keep_minute() + _keep_sites()
+
+
+def queue() -> QueueFigures:
+    """How the ledger stands now."""
+    found = row(_QUEUE)
+    assert found is not None
+    pending, processing, completed, failed, oldest = found
+    return QueueFigures(pending, processing, completed, failed, float(oldest))
+
+
+# What is open is few and has indexes of its own; what is over is kept, and made up by what ended since.
+_QUEUE = """
+    WITH kept AS (
+        SELECT coalesce((value->>'completed')::bigint, 0) AS completed,
+               coalesce((value->>'failed')::bigint, 0) AS failed, counted_at
+        FROM rm_kept_figures WHERE name = 'queue'
+        UNION ALL SELECT 0, 0, '-infinity' ORDER BY counted_at DESC LIMIT 1
+    ), ended AS (
+        SELECT count(*) FILTER (WHERE q.status = 'completed') AS completed,
+               count(*) FILTER (WHERE q.status = 'failed') AS failed
+        FROM kept k JOIN rm_queue q ON q.finished_at > k.counted_at
+    )
+    SELECT (SELECT count(*) FROM rm_queue WHERE status = 'pending'),
+           (SELECT count(*) FROM rm_queue WHERE status = 'processing'),
+           kept.completed + ended.completed, kept.failed + ended.failed,
+           coalesce((SELECT extract(epoch FROM now() - min(available_at)) FROM rm_queue
+                     WHERE status = 'pending' AND available_at <= now()), 0)
+    FROM kept, ended
+"""
+
+_COUNT_QUEUE = """
+    UPDATE rm_kept_figures SET counted_at = now(), value = (
+        SELECT jsonb_build_object('completed', count(*) FILTER (WHERE status = 'completed'),
+                                  'failed', count(*) FILTER (WHERE status = 'failed'))
+        FROM rm_queue WHERE status IN ('completed', 'failed'))
+    WHERE name = 'queue' AND counted_at < now() - make_interval(secs => %s)
+"""
+
+
+def _keep_queue() -> int:
+    execute("INSERT INTO rm_kept_figures (name) VALUES ('queue') ON CONFLICT DO NOTHING")
+    with transaction():
+        taken = row("SELECT 1 FROM rm_kept_figures WHERE name = 'queue' FOR UPDATE SKIP LOCKED")
+        return execute(_COUNT_QUEUE, (QUEUE_SECONDS,)) if taken else 0
+
+
+# The minute before this one: all that ended in it has a finished_at by now, but for what has yet to commit.
+_COUNT_MINUTE = """
+    INSERT INTO rm_queue_minutes (minute, completed, failed, pending, processing, oldest_seconds)
+    SELECT m.minute,
+           (SELECT count(*) FROM rm_queue WHERE status = 'completed'
+              AND finished_at >= m.minute AND finished_at < m.minute + interval '1 minute'),
+           (SELECT count(*) FROM rm_queue WHERE status = 'failed'
+              AND finished_at >= m.minute AND finished_at < m.minute + interval '1 minute'),
+           (SELECT count(*) FROM rm_queue WHERE status = 'pending'),
+           (SELECT count(*) FROM rm_queue WHERE status = 'processing'),
+           coalesce((SELECT extract(epoch FROM now() - min(available_at)) FROM rm_queue
+                     WHERE status = 'pending' AND available_at <= now()), 0)
+    FROM (SELECT date_trunc('minute', now()) - interval '1 minute' AS minute) m
+    WHERE NOT EXISTS (SELECT FROM rm_queue_minutes x WHERE x.minute = m.minute)
+    ON CONFLICT DO NOTHING
+"""
+
+
+def _keep_minute() -> int:
+    return execute(_COUNT_MINUTE)
+
+
+# A site is due once anything of it has ended since its last count, and now and then anyway.
+_DUE_SITES = """
+    SELECT s.id FROM rm_sites s LEFT JOIN rm_site_figures f ON f.site_id = s.id
+    WHERE f.counted_at IS NULL OR f.counted_at < now() - make_interval(secs => %(stale)s)
+       OR (f.counted_at < now() - make_interval(secs => %(least)s)
+           AND s.id IN (SELECT q.site_id FROM rm_queue q
+                        WHERE q.finished_at > now() - make_interval(secs => %(stale)s)
+                          AND q.site_id IS NOT NULL AND q.finished_at > f.counted_at))
+    ORDER BY f.counted_at NULLS FIRST LIMIT %(most)s
+"""
+_COUNT_SITE = """
+    INSERT INTO rm_site_figures AS f (site_id, active, agreeing, drifting, skipped, failed, unsettled, counted_at)
+    SELECT %(site)s, count(*),
+           count(*) FILTER (WHERE state = 'agreeing'), count(*) FILTER (WHERE state = 'drifting'),
+           count(*) FILTER (WHERE state = 'skipped'), count(*) FILTER (WHERE state = 'failed'),
+           count(*) FILTER (WHERE state = 'unsettled'), now()
+    FROM (SELECT {state} AS state FROM rm_items i WHERE i.site_id = %(site)s AND i.active) judged
+    ON CONFLICT (site_id) DO UPDATE SET
+        active = excluded.active, agreeing = excluded.agreeing, drifting = excluded.drifting,
+        skipped = excluded.skipped, failed = excluded.failed, unsettled = excluded.unsettled, counted_at = now()
+    WHERE f.counted_at < excluded.counted_at
+"""
+STATE_SQL = """CASE
+    WHEN i.skip_reason IS NOT NULL THEN 'skipped'
+    WHEN i.failure IS NOT NULL THEN 'failed'
+    WHEN i.unsure OR i.wanted IS NULL OR i.shown IS NULL THEN 'unsettled'
+    WHEN i.shown = i.wanted THEN 'agreeing'
+    WHEN i.drift_since IS NOT NULL THEN 'drifting'
+    ELSE 'unsettled' END"""
+"""How an active row `i` of rm_items stands: each row has one state."""
+ITEM_STATES = ("agreeing", "drifting", "skipped", "failed", "unsettled")
+
+
+def _keep_sites() -> int:
+    due = rows(_DUE_SITES, {"stale": STALE_SECONDS, "least": SITE_SECONDS, "most": SITES_AT_ONCE})
+    statement = _COUNT_SITE.format(state=STATE_SQL)
+    return sum(execute(statement, {"site": site_id}) for (site_id,) in due)
+
+
+def forget_old_minutes() -> int:
+    """Delete the minutes that no chart shows any more; gives how many."""
+    return execute(
+        "DELETE FROM rm_queue_minutes WHERE minute < now() - make_interval(days => %s)", (KEPT_DAYS,)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Minute:
+    """One point of the charts."""
+
+    minute: datetime
+    completed: int
+    failed: int
+    oldest_seconds: float
+
+
+def minutes(most: int = 60) -> list[Minute]:
+    """The last minutes that were kept, the oldest first; those in which no dispatcher ran are absent."""
+    found = rows(
+        "SELECT minute, completed, failed, oldest_seconds FROM rm_queue_minutes"
+        " WHERE minute >= now() - make_interval(mins => %s) ORDER BY minute",
+        (most + 1,),
+    )
+    return [Minute(*values) for values in found]
