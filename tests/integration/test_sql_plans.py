@@ -22,6 +22,7 @@ from workers.alerts import conditions
 from workers.full_sync import steps
 from workers.full_sync.compare import compare
 from workers.jobs import SYNC, NewJob, Work
+from workers.webhooks import products
 
 MANY = 100_000
 SITES = 20
@@ -268,6 +269,15 @@ def test_a_batch_of_a_site_is_decided_by_looking_each_row_up(crowded: int) -> No
     assert watched.most_rows() < 3 * BATCH_ROWS
     looks = [node for node in watched.nodes() if node.get("Relation Name") == "rm_items"]
     assert len(looks) <= 6, "no question is asked more than once for a row"
+
+
+def test_what_an_event_puts_in_question_is_found_by_product_and_by_key(crowded: int) -> None:
+    with watching() as watched:
+        found = products._in_question(_first_site().id, range(20, 270))
+
+    assert found
+    assert watched.read_whole() == set()
+    assert watched.most_rows() < 1_000
 
 
 def test_a_site_is_compared_and_its_writes_are_planned_by_reading_that_site(crowded: int) -> None:

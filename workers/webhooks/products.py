@@ -32,17 +32,19 @@ SETTLE_MARGIN_SECONDS = 1.0
 FRESH_STOCK = timedelta(seconds=60)  # what BC said this lately is not asked again
 
 # Only what the shop now shows otherwise than agreed asks for a decision, and for BC: an echo of our own write
-# does not. With each row go the others of its key, since two SKUs may have become ambiguous.
+# does not. With each row go the others of its key, since two SKUs may have become ambiguous. A union, not an OR:
+# that one made PostgreSQL read the whole table for each event.
 _IN_QUESTION = """
-    WITH own AS (
-        SELECT id, sku_key FROM rm_items
+    WITH own AS MATERIALIZED (
+        SELECT id, sku_key, tracking FROM rm_items
         WHERE site_id = %(site)s AND active AND product_id = ANY (%(products)s)
           AND (agreed IS NULL OR shown IS DISTINCT FROM wanted OR skip_reason IS NOT NULL)
     )
-    SELECT id, sku_key, tracking IN ('product', 'variant') FROM rm_items
-    WHERE id IN (SELECT id FROM own)
-       OR id IN (SELECT i.id FROM own JOIN rm_items i ON i.site_id = %(site)s AND i.active
-                 AND i.sku_key = own.sku_key WHERE own.sku_key <> '')
+    SELECT id, sku_key, tracking IN ('product', 'variant') FROM own
+    UNION
+    SELECT i.id, i.sku_key, i.tracking IN ('product', 'variant') FROM own
+    JOIN rm_items i ON i.site_id = %(site)s AND i.active AND i.sku_key = own.sku_key
+    WHERE own.sku_key <> ''
 """
 _NOT_FRESH = """
     SELECT key FROM unnest(%s::text[]) AS key
@@ -97,7 +99,7 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     product_ids = sorted({int(claim.payload["product"]) for claim in work.claims})
     with site_client(site, work) as client:
         confirming = _read(client, site, product_ids)
-    found = [_Row(*values) for values in rows(_IN_QUESTION, {"site": site.id, "products": product_ids})]
+    found = _in_question(site.id, product_ids)
     if not found:
         return [], confirming
     since = clock.now() - FRESH_STOCK
@@ -105,6 +107,11 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     item_ids = [entry.id for entry in found]
     decide(site, since=since, stock_is_partial=False, item_ids=item_ids)
     return item_ids, confirming
+
+
+def _in_question(site_id: int, product_ids: Sequence[int]) -> list[_Row]:
+    """The rows about which an event of these products asks for a decision."""
+    return [_Row(*found) for found in rows(_IN_QUESTION, {"site": site_id, "products": list(product_ids)})]
 
 
 def _read(client: ShopClient, site: Site, product_ids: Sequence[int]) -> list[NewJob]:
