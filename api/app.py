@@ -1,4 +1,4 @@
-"""The web process: REST under /api/v1, health, metrics. The panel will be mounted here too."""
+"""The web process: the panel at /, REST under /api/v1, health, metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, jsonify
 from flask_openapi3 import Info, OpenAPI
 
-from api import auth, edge, errors, health
+from api import audit, auth, edge, errors, health, panel
 from api.auth import PUBLIC, needs
 from api.rest import blueprints, examples, routes
 from models.database import configure
@@ -51,11 +51,13 @@ def create_app(role: str = "web") -> Flask:
     )
     edge.init_app(app)
     errors.init_app(app)
-    auth.init_app(app)
+    auth.init_app(app, {panel.NAME: panel.door.principal})
+    audit.init_app(app)
     app.before_request(routes.check_body)
     app.register_blueprint(health.blueprint())
     for api in blueprints():
         app.register_api(api)
+    panel.init_app(app)
     _publish(app)
     return app
 

@@ -1,4 +1,4 @@
-"""Who asks, and may they? Bearer tokens whose scope is checked before anything of the request is read."""
+"""Who asks, and may they? Checked before anything of the request is read: by token, or by a door of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from flask import Flask, current_app, g, request
 
 from api.errors import ProblemError
 from models.access import SCOPES
-from workers.tokens import Principal, check
+from workers.principals import Principal
+from workers.tokens import check
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,8 +29,13 @@ def needs(scope: str) -> Callable[[F], F]:
     return declare
 
 
-def init_app(app: Flask) -> None:
-    """Check every request whose address exists."""
+Door = Callable[[], Principal]
+"""Tells who asks, or raises."""
+
+
+def init_app(app: Flask, doors: dict[str, Door] | None = None) -> None:
+    """Check every request whose address exists. doors: of the blueprints that take no tokens, by their names."""
+    app.extensions["doors"] = doors or {}
     app.before_request(_authorize)
 
 
@@ -41,7 +47,7 @@ def principal() -> Principal:
 
 def requested_by() -> str:
     """Who asks, as it is kept with what they asked for."""
-    return f"token {principal().name}"
+    return str(principal())
 
 
 def _authorize() -> None:
@@ -51,13 +57,15 @@ def _authorize() -> None:
     scope = getattr(current_app.view_functions[request.endpoint], "needs_scope", "admin")
     if scope == PUBLIC:
         return
-    g.principal = _principal()
+    outermost = request.blueprints[-1] if request.blueprints else ""
+    g.principal = current_app.extensions["doors"].get(outermost, _bearer)()
     if not g.principal.may(scope):
         challenge = {"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{scope}"'}
-        raise ProblemError(403, "scope_missing", f"This needs a token of scope {scope}.", headers=challenge)
+        detail = f"This needs a {g.principal.kind} of scope {scope}."
+        raise ProblemError(403, "scope_missing", detail, headers=challenge)
 
 
-def _principal() -> Principal:
+def _bearer() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         challenge = {"WWW-Authenticate": _CHALLENGE}

@@ -11,6 +11,9 @@ from typing import Any, NoReturn
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from models.config import settings
 
 log = structlog.get_logger()
 
@@ -24,7 +27,12 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-_QUIET = ("/healthz", "/readyz", "/metrics")  # asked every few seconds by machines
+_QUIET = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/static/<path:filename>",
+)  # asked for very often, and tell little
 
 
 class StrictJson(DefaultJSONProvider):
@@ -45,6 +53,8 @@ def init_app(app: Flask) -> None:
     app.json = StrictJson(app)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     app.url_map.strict_slashes = False
+    if proxies := settings().trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.before_request(_begin)
     app.after_request(_finish)
 
@@ -63,7 +73,7 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.get("request_id", "")
     # Of a delivery rm_webhook_log tells more; a flood of forgeries must not fill the log instead.
     delivered = request.blueprint == DELIVERIES and response.status_code < 500
-    if request.path not in _QUIET and not (delivered and response.status_code == 200):
+    if str(request.url_rule) not in _QUIET and not (delivered and response.status_code == 200):
         (log.debug if delivered else log.info)(
             "request",
             action="request",

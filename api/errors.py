@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -71,8 +71,15 @@ class ProblemError(Exception):
         self.errors, self.headers = tuple(errors), headers or {}
 
 
+Page = Callable[[ProblemError], Response | None]
+"""An error as a page for people, or None where a program has asked."""
+
+
 def problem(error: ProblemError, **more: Any) -> Response:
     """The answer that tells of an error."""
+    as_page: Page | None = current_app.extensions.get("problem_page")
+    if as_page is not None and (page := as_page(error)) is not None:
+        return page
     body = {
         "type": "about:blank",
         "title": HTTPStatus(error.status).phrase,

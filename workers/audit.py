@@ -36,11 +36,15 @@ def begin(
 
 
 def finish(
-    entry: int, outcome: str, detail: dict[str, Any] | None = None, *, actor: str | None = None
+    entry: int, outcome: str, detail: dict[str, Any] | None = None, *, actor: str = "", subject: str = ""
 ) -> None:
-    """Note what became of it. detail: names of fields and figures, never a secret. actor: who it turned out to be."""
+    """Note what became of it, and what became known on the way.
+
+    detail: names of fields and figures, never a secret. actor, subject: where they were not known before.
+    """
     execute(
-        "UPDATE rm_audit_log SET outcome = %s, detail = detail || %s::jsonb, actor = coalesce(%s, actor)"
+        "UPDATE rm_audit_log SET outcome = %s, detail = detail || %s::jsonb,"
+        " actor = coalesce(nullif(%s, ''), actor), subject = coalesce(nullif(%s, ''), subject)"
         " WHERE id = %s AND outcome = 'begun'",
-        (outcome, json.dumps(detail or {}, default=str), actor, entry),
+        (outcome, json.dumps(detail or {}, default=str), actor, subject, entry),
     )

@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 
 from models.database import DatabaseUnavailable, configure
-from workers import occasions, rescue
+from workers import figures, occasions, rescue
 from workers.alerts.check import check as check_alerts
 from workers.broker import connect_sender
 from workers.hints import hint_due
@@ -32,8 +32,8 @@ AWAY_SECONDS = 2.0  # PostgreSQL is away: ask again after this
 def turn(*, heal: bool) -> int:
     """One look at the ledger; gives how many jobs were given back, moved, begun or hinted.
 
-    heal: also look for what stalled, for what the schedule and dead receivers owe, for webhooks that are due and
-    for what a person should be told of.
+    heal: also look for what stalled, for what the schedule and dead receivers owe, for webhooks that are due,
+    for what a person should be told of, and count what pages show.
     """
     found = rescue.release_stuck()
     if found:
@@ -44,6 +44,7 @@ def turn(*, heal: bool) -> int:
         found += catch_up.settle_of_the_dead()
         found += rounds.begin()
         found += check_alerts()
+        figures.keep()
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)
 
 

@@ -143,13 +143,6 @@ def _keep_sites() -> int:
     return sum(execute(statement, {"site": site_id}) for (site_id,) in due)
 
 
-def forget_old_minutes() -> int:
-    """Delete the minutes that no chart shows any more; gives how many."""
-    return execute(
-        "DELETE FROM rm_queue_minutes WHERE minute < now() - make_interval(days => %s)", (KEPT_DAYS,)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Minute:
     """One point of the charts."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from models import setting
 from models.database import execute, transaction
+from workers import figures, sessions
 from workers.jobs import Done, Work
 
 BATCH_ROWS = 5_000
 ZEROING_DAYS = 1  # the guard looks back an hour
+AUDIT_DAYS = 365
+SIGN_IN_DAYS = 1
 BATCH_RUNS = 20  # a run takes its jobs and up to a catalogue of pushes with it
 
 # Ids as an array: of a subquery the planner may make a join that reads the whole table for each batch.
@@ -53,6 +56,22 @@ _ALERTS = """
         SELECT id FROM rm_alerts WHERE resolved_at < now() - make_interval(days => %s)
         ORDER BY resolved_at LIMIT %s))
 """
+_AUDIT = """
+    DELETE FROM rm_audit_log WHERE id = ANY (ARRAY(
+        SELECT id FROM rm_audit_log WHERE at < now() - make_interval(days => %s) ORDER BY at LIMIT %s))
+"""
+_MINUTES = """
+    DELETE FROM rm_queue_minutes WHERE minute IN (
+        SELECT minute FROM rm_queue_minutes WHERE minute < now() - make_interval(days => %s) LIMIT %s)
+"""
+_SESSIONS = """
+    DELETE FROM rm_sessions WHERE id IN (
+        SELECT id FROM rm_sessions WHERE last_seen_at < now() - make_interval(days => %s) LIMIT %s)
+"""
+_SIGN_IN_FAILURES = """
+    DELETE FROM rm_sign_in_failures WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM rm_sign_in_failures WHERE at < now() - make_interval(days => %s) LIMIT %s))
+"""
 
 
 def clean_up(work: Work) -> Done:
@@ -69,6 +88,10 @@ def clean_up(work: Work) -> Done:
             "nights": _delete(_NIGHTS, queue, BATCH_ROWS),
             "refreshes": _delete(_REFRESHES, queue, BATCH_ROWS),
             "alerts": _delete(_ALERTS, queue, BATCH_ROWS),
+            "audit": _delete(_AUDIT, AUDIT_DAYS, BATCH_ROWS),
+            "minutes": _delete(_MINUTES, figures.KEPT_DAYS, BATCH_ROWS),
+            "sessions": _delete(_SESSIONS, sessions.IDLE_DAYS, BATCH_ROWS),
+            "sign_in_failures": _delete(_SIGN_IN_FAILURES, SIGN_IN_DAYS, BATCH_ROWS),
         }
     )
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import click
-import peewee
-from werkzeug.security import generate_password_hash
 
 from api.commands.servers import with_database
-from api.commands.shared import Failure, ask_secret, json_option, print_list
+from api.commands.shared import ask_secret, json_option, print_list
 from models.access import User
 from models.database import session
+from workers import users
 
-ROLES = ("viewer", "operator", "admin")
-SHORTEST_PASSWORD = 12  # characters; the panel faces a network, and length is what resists guessing
 COLUMNS = ("id", "name", "role", "active", "created_at")
 
 
@@ -23,22 +20,14 @@ def user() -> None:
 
 @user.command()
 @click.option("--name", required=True, help="What the person signs in with.")
-@click.option("--role", required=True, type=click.Choice(ROLES), help="Each may do what those before it may.")
+@click.option(
+    "--role", required=True, type=click.Choice(users.ROLES), help="Each may do what those before it may."
+)
 @with_database
 def create(name: str, role: str) -> None:
     """Add a person; the password is asked for, so that it stands in no shell history."""
-    name = name.strip()
-    if not name:
-        raise click.BadParameter("must not be empty", param_hint="--name")
-    password = ask_secret("Password", confirm=True)
-    if len(password) < SHORTEST_PASSWORD:
-        raise Failure(f"password: at least {SHORTEST_PASSWORD} characters")
-    try:
-        with session():
-            User.create(name=name, role=role, password_hash=generate_password_hash(password, "scrypt"))
-    except peewee.IntegrityError as error:
-        raise Failure(f"--name: there is a user named {name} already") from error
-    click.echo(f"{name} may sign in as {role}")
+    made = users.create(name, role, ask_secret("Password", confirm=True))
+    click.echo(f"{made.name} may sign in as {role}")
 
 
 @user.command("list")

@@ -1,0 +1,68 @@
+"""How figures, times and states read, in every template the same."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from models.access import ROLE_SCOPES
+from models.fields import utc_text
+
+UNKNOWN = "\N{EN DASH}"
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+STATE_KINDS = {
+    # word of a state -> good, warn, bad, busy or quiet: the colours with a meaning
+    **dict.fromkeys(("completed", "done", "agreeing", "pushed", "active", "ok", "set", "resolved"), "good"),
+    **dict.fromkeys(("held", "drifting", "unsettled", "unsure", "refused", "warning"), "warn"),
+    **dict.fromkeys(("failed", "rejected", "open", "missing", "disabled"), "bad"),
+    **dict.fromkeys(("running", "processing", "received", "sending", "begun"), "busy"),
+}
+
+
+def number(value: float | None) -> str:
+    """1,234,567; a dash for what isn't known."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+def span(seconds: float | None) -> str:
+    """How long: 45 s, 12 min, 3 h, 9 d; a dash for what isn't known."""
+    if seconds is None:
+        return UNKNOWN
+    for size, unit in _UNITS:
+        if seconds >= 2 * size or (seconds >= size and size == 60):
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
+
+
+def when(moment: datetime | None, never: str = "never") -> Markup:
+    """A moment that the reader's browser puts into its own zone; without scripts, UTC."""
+    if moment is None:
+        return Markup('<span class="quiet">{}</span>').format(never)
+    return Markup('<time datetime="{}">{}</time>').format(
+        utc_text(moment), moment.strftime("%Y-%m-%d %H:%M UTC")
+    )
+
+
+def state(word: Any, text: str | None = None) -> Markup:
+    """A state as a badge: a word in the colour of its meaning."""
+    kind = STATE_KINDS.get(str(word), "quiet")
+    return Markup('<span class="badge {}">{}</span>').format(kind, text or str(word).replace("_", " "))
+
+
+def plain(word: Any) -> str:
+    """not_inventory -> not inventory."""
+    return str(word).replace("_", " ")
+
+
+ROLES = {scope: role for role, scope in ROLE_SCOPES.items()}
+
+
+def role(scope: str) -> str:
+    """The role whose people may do this: read -> viewer."""
+    return ROLES[scope]
+
+
+FILTERS = {"role": role, "number": number, "span": span, "when": when, "state": state, "plain": plain}

@@ -1,0 +1,199 @@
+// What the panel's pages do by themselves: times in the reader's zone, parts that refresh, dialogs, charts.
+"use strict";
+
+// Times. The server gives UTC; the reader sees their own zone, how long ago, and the exact moment on hover.
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30]];
+
+function relative(moment) {
+  let size = (moment - Date.now()) / 1000;
+  for (const [unit, most] of STEPS) {
+    if (Math.abs(size) < most) return ago.format(Math.trunc(size), unit);
+    size /= most;
+  }
+  return clock.format(moment);
+}
+
+function showTimes(root) {
+  for (const element of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(element.dateTime);
+    if (Number.isNaN(moment.valueOf())) continue;
+    const text = relative(moment);
+    if (element.textContent !== text) element.textContent = text;
+    element.title = exact.format(moment);
+  }
+}
+
+// Charts: redrawn whenever their data came anew.
+const plots = new Map();
+
+function colour(kind) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${kind}`).trim() || "gray";
+}
+
+function showCharts() {
+  if (typeof uPlot === "undefined") return;
+  for (const [element, plot] of plots) {
+    if (!element.isConnected) { plot.destroy(); plots.delete(element); }
+  }
+  for (const element of document.querySelectorAll("[data-chart]")) {
+    const data = JSON.parse(element.dataset.chart);
+    plots.get(element)?.destroy();
+    element.replaceChildren();
+    plots.delete(element);
+    if (data.times.length < 2) { element.textContent = "Not enough is known yet: look again in a few minutes."; continue; }
+    const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const plot = new uPlot({
+      width: element.clientWidth || 320,
+      height: 160,
+      legend: { show: data.series.length > 1 },
+      cursor: { y: false },
+      scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, high ?? 1) * 1.1] } },
+      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString() + data.unit) }],
+      series: [{}, ...data.series.map(([label, , kind]) => ({ label, stroke: colour(kind), width: 2, points: { show: data.times.length < 40 } }))],
+    }, [data.times, ...data.series.map(([, values]) => values)], element);
+    plots.set(element, plot);
+  }
+}
+
+// Parts that refresh by themselves, while somebody looks and nobody types in them.
+const timers = new Map();
+
+function refresh(element) {
+  if (document.hidden || !element.isConnected) return;
+  const busy = element.querySelector("details[open] form, input:focus, select:focus, textarea:focus");
+  if (!busy) htmx.trigger(element, "refresh");
+}
+
+function startRefreshing() {
+  for (const element of document.querySelectorAll("[data-every]")) {
+    if (timers.has(element)) continue;
+    timers.set(element, setInterval(() => refresh(element), Number(element.dataset.every) * 1000));
+  }
+  for (const [element, timer] of timers) {
+    if (!element.isConnected) { clearInterval(timer); timers.delete(element); }
+  }
+}
+
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) timers.forEach((_, element) => refresh(element));
+});
+
+// The dialog: links with data-sheet open in it; forms in it are sent by htmx and answered in it.
+const sheet = () => document.getElementById("sheet");
+
+function openSheet(link) {
+  document.getElementById("sheet-title").textContent = link.dataset.sheet;
+  document.getElementById("dialog").innerHTML = '<p class="quiet">One moment…</p>';
+  sheet().showModal();
+  htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
+}
+
+function confirmFirst(form) {
+  document.getElementById("sheet-title").textContent = form.querySelector("button").textContent;
+  const body = document.getElementById("dialog");
+  body.replaceChildren();
+  const question = document.createElement("p");
+  question.textContent = form.dataset.confirm;
+  const yes = document.createElement("button");
+  yes.textContent = form.querySelector("button").textContent;
+  yes.className = "main";
+  yes.addEventListener("click", () => { delete form.dataset.confirm; sheet().close(); form.requestSubmit(); });
+  const no = document.createElement("button");
+  no.textContent = "Keep as it is";
+  no.addEventListener("click", () => sheet().close());
+  const row = document.createElement("p");
+  row.className = "row";
+  row.append(yes, no);
+  body.append(question, row);
+  sheet().showModal();
+  no.focus();
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-sheet]");
+  if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); openSheet(link); return; }
+  if (event.target.closest("[data-closes-sheet]")) { sheet().close(); return; }
+  const toggle = event.target.closest("[data-toggles]");
+  if (toggle) {
+    const open = document.getElementById(toggle.dataset.toggles).classList.toggle("open");
+    toggle.setAttribute("aria-expanded", String(open));
+    return;
+  }
+  if (event.target.closest("[data-theme-next]")) {
+    const dark = document.documentElement.dataset.theme
+      ? document.documentElement.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    const next = dark ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    document.cookie = `theme=${next}; path=/; max-age=31536000; SameSite=Lax`;
+    showCharts();
+    return;
+  }
+  const copy = event.target.closest("[data-copies]");
+  if (copy) {
+    navigator.clipboard?.writeText(document.getElementById(copy.dataset.copies).textContent.trim());
+    copy.textContent = "Copied";
+  }
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm) { event.preventDefault(); confirmFirst(form); return; }
+  // A second click must not do a thing twice.
+  if (form.method === "post") setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+});
+
+// Fields that belong to one choice of another: <div data-shown-by="platform" data-shown-for="bigcommerce">.
+function showDependent(root) {
+  for (const element of root.querySelectorAll("[data-shown-by]")) {
+    const chooser = element.closest("form").elements[element.dataset.shownBy];
+    const shown = element.dataset.shownFor.split(" ").includes(chooser.value);
+    element.hidden = !shown;
+    element.querySelectorAll("input, select").forEach((input) => { input.disabled = !shown; });
+  }
+}
+
+document.addEventListener("change", (event) => {
+  showDependent(document);
+  if (event.target.form?.dataset.submits === "change") event.target.form.requestSubmit();
+});
+
+function say(text) {
+  const line = document.createElement("p");
+  line.className = "message bad";
+  line.textContent = text;
+  document.getElementById("messages").replaceChildren(line);
+}
+
+document.addEventListener("htmx:sendError", () => say("The server can't be reached. This page is not up to date; it tries again by itself."));
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.xhr.status >= 500 && event.detail.target?.id !== "dialog") say("The server has a problem. This page is not up to date; it tries again by itself.");
+});
+// A refresh that failed shows no error page in the middle of the page; the next one that works puts it right.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target?.dataset?.every) {
+    event.detail.shouldSwap = event.detail.xhr.status === 200;
+    if (event.detail.shouldSwap) document.querySelectorAll("#messages .bad").forEach((line) => line.remove());
+  }
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target?.id === "dialog") document.querySelector("#dialog input:not([type=hidden]), #dialog select, #dialog button")?.focus();
+});
+document.addEventListener("htmx:afterSettle", (event) => {
+  showTimes(document);
+  showDependent(document);
+  startRefreshing();
+  if (event.target.querySelector?.("[data-chart]")) showCharts();
+});
+
+let width = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; showCharts(); } });
+
+showTimes(document);
+showDependent(document);
+showCharts();
+startRefreshing();
+setInterval(() => { if (!document.hidden) showTimes(document); }, 5000);
