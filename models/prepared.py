@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import peewee
 from psycopg2 import errorcodes
 
-from models.database import db, row, session
+from models.database import db, rows, session
 
 TRIES = 2  # behind a pooler of transactions a name may be gone by the next statement
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
@@ -35,18 +35,23 @@ class Prepared:
 
     def row(self, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row, or None. Raises what `models.database.row` raises."""
+        found = self.rows(parameters)
+        return found[0] if found else None
+
+    def rows(self, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows. Raises what `models.database.rows` raises."""
         with session():
             if db.in_transaction():  # a name that is gone would abort what else is in it
-                return row(self._plain, parameters)
+                return rows(self._plain, parameters)
             for _ in range(TRIES):
                 self._make_known()
                 try:
-                    return row(self._execute, parameters)
+                    return rows(self._execute, parameters)
                 except peewee.DatabaseError as error:
                     if _code(error) != errorcodes.INVALID_SQL_STATEMENT_NAME:
                         raise
                     self._known().discard(self._name)
-            return row(self._plain, parameters)
+            return rows(self._plain, parameters)
 
     def _make_known(self) -> None:
         if self._name in self._known():

@@ -114,13 +114,13 @@ def decide(
     statement = _DECIDE_ALL if item_ids is None else _DECIDE_SOME
     while True:
         found = _decide_batch(statement, parameters)
-        if not found:
-            return dict(skipped), unchanged
         for reason, number, _, right in found:
             if reason is None:
                 unchanged += right
             else:
                 skipped[reason] += number
+        if sum(number for _, number, _, _ in found) < BATCH_ROWS:
+            return dict(skipped), unchanged
         parameters["product"], parameters["variant"] = max(last for _, _, last, _ in found)
 
 

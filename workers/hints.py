@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
-from models.database import execute, rows, transaction
+from models.database import execute
+from models.prepared import Prepared
 from workers.leases import OVERTAKES
 
 log = structlog.get_logger()
@@ -39,14 +40,16 @@ _JOBS_OF = f"""
     LIMIT greatest(%(per_site)s - coalesce(busy.held, 0), 0)
 """
 # A place is a site; what belongs to no site shares place 0. Places are found by leaps from one to the next, and
-# of each only its best jobs are read: a site with 100,000 jobs waiting slows nobody down. Jobs that are done
-# together share a token and count once.
-_PICK = f"""
+# of each only its best jobs are read: a site with 100,000 jobs waiting slows nobody down, nor do hundreds of sites
+# that wait for their turn in a night's spread. Jobs that are done together share a token and count once.
+_PICK = Prepared(
+    f"""
     WITH RECURSIVE places AS (
         SELECT 0 AS place
         UNION ALL
         SELECT (SELECT q.site_id FROM rm_queue q
                 WHERE q.status = 'pending' AND q.queue = %(queue)s AND q.site_id > places.place
+                  AND q.available_at <= now()
                 ORDER BY q.site_id LIMIT 1)
         FROM places WHERE places.place IS NOT NULL
     ), busy AS MATERIALIZED (
@@ -75,7 +78,10 @@ _PICK = f"""
     )
     UPDATE rm_queue SET hinted_at = now(), hint_count = hint_count + 1
     FROM locked WHERE rm_queue.id = locked.id RETURNING rm_queue.id, rm_queue.priority
-"""
+    """,
+    queue="text", most="integer", again="boolean", per_site="integer", rehint="double precision",
+    longest="double precision",
+)  # fmt: skip
 
 
 class Hints:
@@ -129,8 +135,7 @@ def pick(queue: str, most: int, *, again: bool = False) -> list[int]:
         "rehint": REHINT_SECONDS,
         "longest": REHINT_LONGEST_SECONDS,
     }
-    with transaction():
-        found = rows(_PICK, parameters)
+    found = _PICK.rows(parameters)
     return [job_id for job_id, _ in sorted(found, key=lambda pair: (pair[1], pair[0]))]
 
 
