@@ -15,8 +15,9 @@ import click
 from api.commands.demo_api import RestClient
 from api.commands.demo_report import ShopResult, print_next_steps, print_report
 from api.commands.demo_world import World, demo_folder, simulators_class, world
-from api.commands.progress import Figures, watch
+from api.commands.progress import watch
 from api.commands.shared import ExitCode, Failure, console
+from workers.full_sync.outlook import Figures
 
 if TYPE_CHECKING:
     from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle, WooCommerceHandle

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from api.commands.progress import Figures, seconds_of
+from api.commands.progress import seconds_of
 from api.commands.shared import print_table
+from workers.full_sync.outlook import Figures
 
 if TYPE_CHECKING:
     from tests.simulators.handles import Comparison

@@ -6,36 +6,15 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-Figures = Mapping[str, Any]
-"""A run as `sync-runs/{id}` of the API shows it."""
+from workers.full_sync.outlook import OVER, Figures, share_done, words
 
-OVER = frozenset({"completed", "failed", "held", "cancelled"})
 POLL_SECONDS = 0.4
 LINE_SECONDS = 5.0  # how often a plain line repeats while nothing but numbers changes
-# Where each step begins and ends on the bar: listing and pushing are what takes time.
-SPANS = {
-    "start": (0.0, 0.02),
-    "list": (0.02, 0.4),
-    "confirm": (0.4, 0.42),
-    "stock": (0.42, 0.45),
-    "compare": (0.45, 0.5),
-    "release": (0.45, 0.5),
-    "push": (0.5, 0.99),
-    "finish": (0.99, 1.0),
-}
-STEP_WORDS = {
-    "start": "looking at the shop",
-    "confirm": "reading again what was missing",
-    "stock": "waiting for Business Central's stock",
-    "compare": "comparing",
-    "release": "reading again what was set aside",
-    "finish": "finishing",
-}
 
 
 class Display(Protocol):
@@ -124,45 +103,9 @@ class Lines:
             self._console.print(f"{name}: {text}")
 
 
-def share_done(figures: Figures) -> float:
-    """How much of the whole sync is done, from 0 to 1."""
-    if figures["status"] in OVER:
-        return 1.0
-    if figures["status"] == "queued":
-        return 0.0
-    step = figures["step"]
-    begin, end = SPANS.get(step, (0.0, 1.0))
-    done, total = _within(step, figures)
-    return begin + (end - begin) * min(done / total, 1.0) if total else begin
-
-
-def words(figures: Figures) -> str:
-    """The state of a sync in a few words."""
-    status, step = figures["status"], figures["step"]
-    if status in OVER:
-        return str(status)
-    if status == "queued":
-        return "waiting to start"
-    if step == "list":
-        total = figures.get("items_total")
-        return f"listing, {figures['items_done']:,}{f' of {total:,}' if total else ''} products"
-    if step == "push":
-        done, total = _within(step, figures)
-        return f"pushing, {done:,} of {total or 0:,} SKUs"
-    return STEP_WORDS.get(step, str(step))
-
-
 def seconds_of(figures: Figures) -> float | None:
     """How long a run took from its start to its end; None where it did not get so far."""
     if not (figures["started_at"] and figures["finished_at"]):
         return None
     began, ended = (datetime.fromisoformat(figures[name]) for name in ("started_at", "finished_at"))
     return (ended - began).total_seconds()
-
-
-def _within(step: str, figures: Figures) -> tuple[int, int | None]:
-    if step == "list":
-        return figures["pages_done"], figures["pages_total"]
-    if step == "push":
-        return figures["pushed"] + sum(figures["failed"].values()), figures["to_push"]
-    return 0, None

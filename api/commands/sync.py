@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from api.commands.progress import Figures, seconds_of, watch
+from api.commands.progress import seconds_of, watch
 from api.commands.servers import servers
 from api.commands.shared import ExitCode, Failure, console, find_site, json_option, print_json, print_table
 from models.database import session
 from models.site import Site
 from models.sync_run import SyncRun
+from workers.full_sync.outlook import Figures
 from workers.full_sync.progress import figures
 from workers.full_sync.requests import Requested, request_sync, request_sync_all
 

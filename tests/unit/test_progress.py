@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from api.commands.progress import SPANS, seconds_of, share_done, watch, words
+from api.commands.progress import seconds_of, watch
 from workers.full_sync import steps
+from workers.full_sync.outlook import SPANS, share_done, words
 
 
 def run(**figures: Any) -> dict[str, Any]:
