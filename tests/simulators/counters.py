@@ -13,6 +13,7 @@ from .wire import Request
 
 REQUESTS_KEPT = 5_000  # of the request log; a 100,000-SKU sync makes about a thousand
 EXAMPLES_KEPT = 20  # per violation, enough to see what went wrong
+REQUESTS = "requests"  # the peak of requests that were worked on at once
 
 
 class Counters:
@@ -68,6 +69,11 @@ class Counters:
     def fault(self, kind: str) -> None:
         with self._lock:
             self.faults[kind] += 1
+
+    def peak(self, name: str, value: int) -> None:
+        """Keeps the highest value."""
+        with self._lock:
+            self.peaks[name] = max(self.peaks[name], value)
 
     def error(self, text: str) -> None:
         """An error of the simulator itself: tests should find none."""

@@ -35,24 +35,40 @@ class FaultyVendor(Protocol):
         ...
 
 
-def misbehave(kind: str, vendor: FaultyVendor, connection: Connection, answer: Answer, is_write: bool) -> str:
-    """Carries the fault out. Answers `open {status}` where the connection lives on, else the kind."""
+def misbehave(
+    kind: str,
+    vendor: FaultyVendor,
+    connection: Connection,
+    answer: Answer,
+    *,
+    is_write: bool,
+    earlier: Response | None,
+) -> str:
+    """Carries the fault out. Answers `open {status}` where the connection lives on, else the kind.
+
+    earlier: the route's last good answer, if there was one.
+    """
     plan = vendor.faults
     if not is_write:
         kind = {"apply_then_reset": "reset", "apply_late": "timeout"}.get(kind, kind)
-    if kind in ("500", "503", "429", "429_bare"):
-        response = vendor.error_answer(int(kind[:3]), None if kind == "429_bare" else plan.retry_after)
-        connection.send(response)
-        return f"open {response.status}"
+    if kind in ("500", "503", "503_bare", "429", "429_bare"):
+        retry_after = None if kind.endswith("_bare") else plan.retry_after
+        return _send(connection, vendor.error_answer(int(kind[:3]), retry_after))
+    if kind == "repeated":
+        return _send(connection, earlier or answer())
     if kind == "token_revoked":
         vendor.revoke()
-        connection.send(vendor.error_answer(401, None))
-        return "open 401"
+        return _send(connection, vendor.error_answer(401, None))
     if kind in ("html_502", "html_200"):
         status = int(kind[-3:])
-        connection.send(html_response(status, "502 Bad Gateway" if status == 502 else "Just a moment..."))
-        return f"open {status}"
+        page = html_response(status, "502 Bad Gateway" if status == 502 else "Just a moment...")
+        return _send(connection, page)
     return _break_connection(kind, vendor, connection, answer)
+
+
+def _send(connection: Connection, response: Response) -> str:
+    connection.send(response)
+    return f"open {response.status}"
 
 
 def _break_connection(kind: str, vendor: FaultyVendor, connection: Connection, answer: Answer) -> str:

@@ -16,13 +16,15 @@ RETRY_AFTER_SECONDS = 1  # what a simulated 429 or 503 asks for: short, so that 
 
 KINDS = {
     "500": "500 in the vendor's JSON, not applied",
-    "503": "503 in the vendor's JSON, not applied",
+    "503": "503 in the vendor's JSON, with its header that says when to come back; not applied",
+    "503_bare": "503 without such a header, not applied",
     "429": "429 with the vendor's headers",
     "429_bare": "429 without any header that says when to come back",
     "timeout": "no answer; the connection is held until the client gives up; not applied",
     "reset": "the connection is reset; not applied",
     "truncated": "applied; half of the JSON arrives as if it were all",
     "cut_off": "applied; half of the promised bytes arrive, then the connection closes",
+    "repeated": "what the route's last good call was answered, byte for byte (a page given twice)",
     "html_502": "502 with a proxy's HTML page, not applied",
     "html_200": "200 with an HTML page (a captive or login page), not applied",
     "slow": "200, but the body trickles byte by byte and never ends; applied",

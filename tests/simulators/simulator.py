@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import ssl
 import threading
 import time
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from .control import ControlPanel
-from .counters import Counters
+from .counters import REQUESTS, Counters
 from .fault_actions import misbehave
 from .faults import FaultPlan, matches
 from .routing import Handler, Route, Router
@@ -28,7 +29,10 @@ class Simulator:
         self.counters = Counters()
         self.faults = FaultPlan()
         self.latency_seconds = 0.0
+        self.jitter_seconds = 0.0
+        self._jitter = random.Random(name)
         self.control = ControlPanel(self)
+        self._last_good: dict[str, Response] = {}  # by route
         self._after: list[_After] = []
         self._after_lock = threading.Lock()
         self._writes: list[Connection] = []
@@ -42,7 +46,12 @@ class Simulator:
 
     def occupy(self, request: Request, route: Route) -> AbstractContextManager[None]:
         """A place among the requests that the vendor works on at once; held for the latency too."""
-        return nullcontext()
+        return self._counted()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self.counters.under_way(REQUESTS):
+            yield
 
     def finish(self, request: Request, route: Route | None, response: Response) -> None:
         """Adds what the vendor puts on every answer."""
@@ -67,10 +76,13 @@ class Simulator:
     ) -> None:
         self.router.add(method, prefix, template, handler, writes_stock)
 
-    def after(self, route: str, nth: int, act: Callable[[], Any]) -> None:
-        """Does `act` once: when the nth next matching call has been worked on, before it is answered."""
+    def after(self, route: str, nth: int, act: Callable[[], Any], *, early: bool = False) -> None:
+        """Does `act` once: when the nth next matching call has been worked on, before it is answered.
+
+        early: when it has come, before it is worked on.
+        """
         with self._after_lock:
-            self._after.append(_After(route, nth, act))
+            self._after.append(_After(route, nth, act, early))
 
     def serve(self, request: object, connection: Connection) -> bool:
         assert isinstance(request, Request)
@@ -84,12 +96,21 @@ class Simulator:
         with self._write_window(request, connection) if is_write else nullcontext():
             if kind is None:
                 response = self._answer(request, route, name)
+                if response.status == 200:
+                    self._last_good[name] = response
                 keep_alive = request.header("connection").lower() != "close"
                 kept = connection.send(response, keep_alive)
                 self.counters.answered(name, request, response.status)
                 return kept
             self.counters.fault(kind)
-            outcome = misbehave(kind, self, connection, lambda: self._answer(request, route, name), is_write)
+            outcome = misbehave(
+                kind,
+                self,
+                connection,
+                lambda: self._answer(request, route, name),
+                is_write=is_write,
+                earlier=self._last_good.get(name),
+            )
         state, _, status = outcome.rpartition(" ")
         self.counters.answered(name, request, int(status) if state == "open" else outcome)
         return state == "open"
@@ -104,7 +125,7 @@ class Simulator:
             self.counters.error(text)
             response = json_response({"simulator_error": text.splitlines()[-1]}, 500)
         self.finish(request, route, response)
-        self._fire(name)
+        self._fire(name, early=False)
         return response
 
     def _work(self, request: Request, route: Route | None) -> Response:
@@ -114,12 +135,17 @@ class Simulator:
         with self.occupy(request, route):
             if self.latency_seconds:
                 time.sleep(self.latency_seconds)
+            self._fire(route.name, early=True)
             self.check(request, route)
-            return route.handler(request)
+            response = route.handler(request)
+            if self.jitter_seconds:
+                # Mostly short, now and then long: so many an answer is overtaken by one of a later call.
+                time.sleep(self.jitter_seconds * self._jitter.random() ** 4)
+            return response
 
-    def _fire(self, name: str) -> None:
+    def _fire(self, name: str, *, early: bool) -> None:
         with self._after_lock:
-            due = [after for after in self._after if after.counts_down(name)]
+            due = [after for after in self._after if after.early == early and after.counts_down(name)]
             self._after = [after for after in self._after if after not in due]
         for after in due:
             after.act()
@@ -141,12 +167,13 @@ class Simulator:
 
 
 class _After:
-    """One thing to do after the nth call of a route."""
+    """One thing to do after the nth call of a route, or `early`, before it is worked on."""
 
-    def __init__(self, route: str, nth: int, act: Callable[[], Any]) -> None:
+    def __init__(self, route: str, nth: int, act: Callable[[], Any], early: bool) -> None:
         self.route = route
         self.left = nth
         self.act = act
+        self.early = early
 
     def counts_down(self, name: str) -> bool:
         if not matches(self.route, name):

@@ -101,6 +101,7 @@ class BigCommerceSimulator(Simulator):
         if request.header("x-auth-token") != self.identity.access_token:
             raise RefusalError(error(401, "X-Auth-Token is missing or not valid"))
         if not self.quota.take():
+            self.counters.violation("quota_overspent", request.target)
             raise RefusalError(self.error_answer(429, None if not self.headers_on_429 else 0))
         self._check_headers(request)
         self._check_scope(request, route)
@@ -139,6 +140,8 @@ class BigCommerceSimulator(Simulator):
             503: "The store is down for maintenance",
         }.get(status, "An unexpected error occurred")
         response = error(status, title)
+        if status == 503 and retry_after is not None:
+            response.headers["X-Retry-After"] = str(retry_after)
         if status == 429 and retry_after is not None:
             if retry_after:  # by the fault plan: what it says, whatever the quota
                 response.headers.update(

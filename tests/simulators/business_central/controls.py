@@ -22,6 +22,7 @@ class BusinessCentralControls:
                 body["number"], **{name: value for name, value in body.items() if name != "number"}
             ),
             revoke_tokens=lambda body: simulator.oauth.revoke(),
+            spend=lambda body: simulator.limits.spend(int(body["requests"]), float(body["seconds_ago"])),
             configure=self.configure,
         )
 

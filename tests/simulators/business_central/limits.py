@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 
 class TooManyRequestsError(Exception):
-    """429."""
+    """429; its text says what was overspent."""
 
 
 @dataclass
 class Limits:
     """5 at once and 95 queued; 6,000 in five minutes."""
+
+    # `queued: 0` is stricter than BC: a sixth request at once gets its 429 instead of a place in the queue.
 
     at_once: int = 5
     queued: int = 95
@@ -33,7 +35,7 @@ class Limits:
         with self._free:
             self._count_in_window()
             if self._running >= self.at_once and self._waiting >= self.queued:
-                raise TooManyRequestsError
+                raise TooManyRequestsError("at_once")
             self._waiting += 1
             self._free.wait_for(lambda: self._running < self.at_once)
             self._waiting -= 1
@@ -50,8 +52,17 @@ class Limits:
         while self._times and self._times[0] <= now - self.window_seconds:
             self._times.popleft()
         if len(self._times) >= self.window_requests:
-            raise TooManyRequestsError
+            raise TooManyRequestsError("window")
         self._times.append(now)
+
+    def in_window(self) -> int:
+        """How many requests count now."""
+        return len(self._times)
+
+    def spend(self, requests: int, seconds_ago: float) -> None:
+        """As if so many had been made then."""
+        with self._free:
+            self._times.extendleft([time.monotonic() - seconds_ago] * requests)
 
     def forget(self) -> None:
         with self._free:

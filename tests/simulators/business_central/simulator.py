@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..counters import REQUESTS
 from ..routing import Route
 from ..simulator import Simulator
 from ..wire import RefusalError, Request, Response, json_response
@@ -70,11 +71,13 @@ class BusinessCentralSimulator(Simulator):
         if route.template == TOKEN_ROUTE:
             yield
             return
-        with self.counters.under_way("requests"):
+        with self.counters.under_way(REQUESTS):
             try:
                 with self.limits.place():
+                    self.counters.peak("in window", self.limits.in_window())
                     yield
-            except TooManyRequestsError:
+            except TooManyRequestsError as error:
+                self.counters.violation(f"too_many_requests: {error}", request.target)
                 retry_after = 1 if self.retry_after_on_429 else None
                 raise RefusalError(self.error_answer(429, retry_after)) from None
 

@@ -253,6 +253,7 @@ def test_the_quota_is_told_in_headers_and_a_429_may_come_without(
     refused = store_api.get("/channels")
     assert refused.status_code == 429
     assert 0 < int(refused.headers["X-Rate-Limit-Time-Reset-Ms"]) <= 30_000
+    assert store.violations() == {"quota_overspent": 1}
     store.configure(headers_on_429=False)
     assert "X-Rate-Limit-Time-Reset-Ms" not in store_api.get("/channels").headers
 

@@ -246,6 +246,15 @@ def test_five_run_at_once_some_wait_and_the_rest_is_429(
     slow_bc.configure(at_once=2, queued=3)
     assert call_at_once(bc_api, 8) == [200] * 5 + [429] * 3
     assert slow_bc.counts()["peaks"]["requests"] >= 5
+    assert slow_bc.violations() == {"too_many_requests: at_once": 3}
+
+
+def test_without_a_queue_a_sixth_request_is_one_too_many(
+    slow_bc: BusinessCentralHandle, bc_api: Caller
+) -> None:
+    slow_bc.configure(queued=0)
+    assert call_at_once(bc_api, 6) == [200] * 5 + [429]
+    assert slow_bc.violations() == {"too_many_requests: at_once": 1}
 
 
 def test_a_window_has_so_many_requests_and_429_may_lack_retry_after(
@@ -257,5 +266,7 @@ def test_a_window_has_so_many_requests_and_429_may_lack_retry_after(
     refused = bc_api.get("/items", **{"$top": 1})
     assert [*statuses, refused.status_code] == [200, 200, 429]
     assert "Retry-After" not in refused.headers
+    assert slow_bc.violations() == {"too_many_requests: window": 1}
+    assert slow_bc.counts()["peaks"]["in window"] == 2
     time.sleep(1.1)
     assert bc_api.get("/items", **{"$top": 1}).status_code == 200

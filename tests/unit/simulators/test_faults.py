@@ -8,7 +8,13 @@ import pytest
 import requests
 
 from tests.simulators.faults import KINDS, FaultPlan, Rule
-from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle, ControlError, WooCommerceHandle
+from tests.simulators.handles import (
+    BigCommerceHandle,
+    BusinessCentralHandle,
+    ControlError,
+    SimulatorHandle,
+    WooCommerceHandle,
+)
 
 from .conftest import Caller, bc_token
 
@@ -21,8 +27,8 @@ def adjust(caller: Caller, product: int, quantity: int) -> requests.Response:
     return caller.send("PUT", "/inventory/adjustments/absolute", {"reason": "sync", "items": [row]})
 
 
-def one_fault(store: BigCommerceHandle, kind: str, route: str = LIST, **plan: float) -> None:
-    store.set_faults(rules=[{"route": route, "kind": kind}], **plan)
+def one_fault(vendor: SimulatorHandle, kind: str, route: str = LIST, **plan: float) -> None:
+    vendor.set_faults(rules=[{"route": route, "kind": kind}], **plan)
 
 
 def test_a_plan_is_repeated_by_its_seed() -> None:
@@ -65,6 +71,25 @@ def test_a_429_comes_with_headers_or_bare(store: BigCommerceHandle, store_api: C
     one_fault(store, "429_bare")
     bare = store_api.get("/catalog/products").headers
     assert not [name for name in bare if name.lower().startswith("x-r") or name.lower() == "retry-after"]
+
+
+def test_a_503_comes_with_a_header_or_bare(
+    store: BigCommerceHandle, store_api: Caller, shop: WooCommerceHandle, shop_api: Caller
+) -> None:
+    for kind, told in (("503", "2"), ("503_bare", None)):
+        one_fault(store, kind, retry_after=2)
+        one_fault(shop, kind, "GET /products", retry_after=2)
+        answers = store_api.get("/catalog/products"), shop_api.get("/products")
+        assert [answer.status_code for answer in answers] == [503, 503]
+        assert answers[0].headers.get("X-Retry-After") == told
+        assert answers[1].headers.get("Retry-After") == told
+
+
+def test_a_page_can_be_given_twice(store: BigCommerceHandle, store_api: Caller) -> None:
+    store.set_faults(rules=[{"route": LIST, "kind": "repeated", "nth": 2}])
+    pages = [store_api.get("/catalog/products", limit=5, page=page) for page in (1, 2, 2)]
+    assert pages[0].content == pages[1].content != pages[2].content
+    assert {page.status_code for page in pages} == {200}
 
 
 def test_html_can_come_with_200(store: BigCommerceHandle, store_api: Caller) -> None:
