@@ -1,7 +1,8 @@
 """One breaker per site and per company, for the whole fleet: a shop that is down costs one probe in 20 s.
 
 closed: `check` lets everybody pass. open: one prober in PROBE_SECONDS passes (half-open), the others wait.
-Any answer of the vendor, a refusal too, shows that it is alive: tell `succeeded`.
+Any answer of the vendor, a refusal too, shows that it is alive: tell `succeeded`. An outage costs no job its
+attempts, the probing ones neither, unless it lasts longer than PATIENCE_SECONDS.
 Redis away: `check` lets everybody pass and nothing is counted; each job's own backoff has to do.
 """
 
@@ -22,6 +23,7 @@ from workers.redis_client import RedisAwayError, run_script
 
 FAILURES_TO_OPEN = 5  # in a row; fewer would open it on one bad minute of a host
 PROBE_SECONDS = 20.0
+PATIENCE_SECONDS = 600.0  # an outage of a run-down host; what fails for longer ends with its reason
 WAITING = "is failing (breaker open)"
 KEPT_SECONDS = 86_400  # what is older is forgotten
 SPREAD_SECONDS = 2.0  # so that those who wait don't all come back at the same instant
@@ -64,7 +66,7 @@ def tell(scope: str, error: Exception, *, answered: bool) -> None:
     if answered or error.permanent or isinstance(error, RateLimited):
         succeeded(scope)
     if not (error.permanent or isinstance(error, RateLimited)):
-        failed(scope)
+        error.outage = waiting(scope) if failed(scope) else None
 
 
 def check(scope: str) -> None:
@@ -74,19 +76,27 @@ def check(scope: str) -> None:
     except RedisAwayError:
         return
     if milliseconds > 0:
-        wait = milliseconds / 1000 + random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - a spread, no secret
-        raise MustWait(wait, waiting(scope))
+        raise MustWait(_spread(milliseconds / 1000), waiting(scope))
 
 
-def failed(scope: str) -> None:
-    """Tell of a transient failure. The fifth in a row opens the breaker; a prober's keeps it open."""
+def failed(scope: str) -> bool:
+    """Tell of a transient failure. The fifth in a row opens the breaker; a prober's keeps it open.
+
+    True where it is open, and not yet for longer than anybody has patience: whoever failed waits for a probe.
+    """
     arguments = [_ms(PROBE_SECONDS), FAILURES_TO_OPEN, _ms(KEPT_SECONDS)]
     try:
-        opened = int(run_script(limit_scripts.BREAKER_FAILED, [_key(scope)], arguments))
+        opened, open_for = map(int, run_script(limit_scripts.BREAKER_FAILED, [_key(scope)], arguments))
     except RedisAwayError:
-        return
+        return False
     if opened:
         log.warning("Breaker opened", action="breaker.opened", scope=scope)
+    return 0 <= open_for < _ms(PATIENCE_SECONDS)
+
+
+def until_the_next_probe() -> float:
+    """Seconds that a prober waits after its failure, if nobody else has found the vendor alive before."""
+    return _spread(PROBE_SECONDS)
 
 
 def succeeded(scope: str) -> bool:
@@ -135,6 +145,10 @@ def _wake(scope: str) -> None:
 
 def _key(scope: str) -> str:
     return f"inventory-sync:breaker:{scope}"
+
+
+def _spread(seconds: float) -> float:
+    return seconds + random.uniform(0, SPREAD_SECONDS)  # noqa: S311 - a spread, no secret
 
 
 def _ms(seconds: float) -> int:

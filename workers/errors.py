@@ -57,6 +57,7 @@ class RemoteError(InventorySyncError):
     """
 
     permanent = False
+    outage: str | None = None  # why the job now waits like all whom its vendor's open breaker holds up
     told_breaker = False  # the breaker of whoever failed knows of it: a job's own vendor is not to blame
 
     def __init__(

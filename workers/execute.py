@@ -110,6 +110,8 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
             _fail(claim, str(error), calls)
         case RemoteError() if error.permanent:
             _fail(claim, str(error), calls, record=refusals.noted(claim, error))
+        case RemoteError() if error.outage:
+            _wait_for_vendor(claim, error, calls)
         case RemoteError():
             _again(work, claim, str(error), calls, at_least=error.retry_after or 0.0)
         case InventorySyncError():
@@ -128,6 +130,16 @@ def _fail(claim: Claim, error: str, calls: int, *, record: Callable[[], None] | 
 def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:
     log.debug("job waits", action=claim.kind, reason=str(reason), seconds=round(seconds, 3), calls=calls)
     ledger.defer(claim, seconds, error=str(reason), calls=calls, costs_attempt=False)
+
+
+def _wait_for_vendor(claim: Claim, error: RemoteError, calls: int) -> None:
+    """In an outage a probe that fails costs no attempt: its job waits as those do that could not even ask."""
+    log.info("the vendor is still away", action=claim.kind, error=str(error), attempts=claim.attempts)
+    if error.retry_after is None:
+        wait = MustWait(breaker.until_the_next_probe(), f"{error.outage}: {error}")
+        _wait(claim, wait, wait.seconds, calls)
+    else:  # it was told when to come back: whoever closes the breaker does not wake it before
+        _wait(claim, error, error.retry_after, calls)
 
 
 def _again(work: Work, claim: Claim, error: str, calls: int, *, at_least: float = 0.0) -> None:

@@ -144,7 +144,7 @@ return 0
 """
 )
 
-# 1 = it has just opened.
+# {1 = it has just opened, the milliseconds that it has been open or -1}
 BREAKER_FAILED = (
     """
 local every, most, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -153,10 +153,10 @@ local every, most, keep = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]
     + """
 local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
 redis.call('PEXPIRE', KEYS[1], keep)
-if failures < most then return 0 end
-local open = redis.call('HEXISTS', KEYS[1], 'probe') == 1
+if failures < most then return {0, -1} end
 redis.call('HSET', KEYS[1], 'probe', now + every)
-return open and 0 or 1
+local opened = redis.call('HSETNX', KEYS[1], 'opened', now)
+return {opened, now - tonumber(redis.call('HGET', KEYS[1], 'opened'))}
 """
 )
 

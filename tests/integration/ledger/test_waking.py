@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.fleet import eventually
-from tests.integration.ledger.helpers import add, company, due_in, earlier, job, site, status
+from tests.integration.ledger.helpers import add, column, company, due_in, earlier, job, site, status
 from workers import breaker
 from workers import execute as worker
 from workers.errors import MustWait, RateLimited, Unavailable
 from workers.hints import hints
-from workers.jobs import WEBHOOKS, Done, Kind, NewJob, Work
+from workers.jobs import DEFAULT_ATTEMPTS, WEBHOOKS, Done, Kind, NewJob, Work
 from workers.kinds import KINDS
 
 
@@ -78,6 +78,47 @@ def test_an_outage_of_a_shop_ends_for_all_that_waited_with_the_first_answer(
     assert set(waiting) <= set(sent), "hinted at once as well, in both queues"
     assert all(worker.execute(job_id) for job_id in waiting)
     assert {status(job_id) for job_id in waiting} == {"completed"}
+
+
+def test_an_outage_costs_no_attempts_beyond_those_that_showed_it_and_probes_go_on(
+    site_id: int, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(breaker, "SPREAD_SECONDS", 0.0)
+    vendor.error = Unavailable("503")
+    alone = job(site_id=site_id)
+    for _ in range(breaker.FAILURES_TO_OPEN):
+        worker.execute(alone)
+        earlier(alone, 60, "available_at")
+    for probe in range(5, 20):
+        asked = column(alone, "calls")
+        eventually(lambda: worker.execute(alone), seconds=10, every=0.05, what="the next probe")
+        assert column(alone, "calls") <= asked + 1
+        assert due_in(alone) < 1, f"after {probe} failures it is due with the next probe"
+    assert column(alone, "attempts") == breaker.FAILURES_TO_OPEN - 1
+
+    vendor.error = None
+    eventually(lambda: worker.execute(alone) and status(alone) == "completed", seconds=10, what="a probe")
+
+
+def test_what_fails_for_longer_than_anybody_has_patience_ends_with_its_reason(
+    site_id: int, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "PROBE_SECONDS", 0.0)
+    monkeypatch.setattr(breaker, "SPREAD_SECONDS", 0.0)
+    monkeypatch.setattr(breaker, "PATIENCE_SECONDS", 0.3)
+    vendor.error = Unavailable("503")
+    alone = job(site_id=site_id)
+
+    def do() -> bool:
+        earlier(alone, 600, "available_at")
+        worker.execute(alone)
+        return bool(status(alone) == "failed")
+
+    eventually(do, seconds=20, every=0.05, what="the end of patience")
+
+    assert column(alone, "attempts") == DEFAULT_ATTEMPTS
+    assert column(alone, "error") == "503"
 
 
 def test_who_waits_for_something_else_is_not_woken(company_id: int, site_id: int, vendor: Vendor) -> None:
