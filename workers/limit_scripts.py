@@ -77,10 +77,13 @@ return {'ok', 0}
 )
 
 # Answers overtake each other: within a window the lowest number counts, a new window replaces it.
+# A 429 is the vendor's last word: nothing is left until the end that it names, and then a new window begins,
+# whatever was heard of this one before.
 LEARN_HEADERS = (
     """
 local state = KEYS[1]
 local left, reset, quota, same = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local refused = ARGV[5] == '1'
 """
     + _NOW
     + """
@@ -92,7 +95,9 @@ if left < 0 then
 end
 local ends = old_reset or now
 if reset >= 0 then ends = now + reset end
-if old_left and old_reset and not known[3] and now < old_reset and ends < old_reset + same then
+if refused then
+  left = 0
+elseif old_left and old_reset and not known[3] and now < old_reset and ends < old_reset + same then
   left, ends = math.min(left, old_left), old_reset
 end
 redis.call('HSET', state, 'left', left, 'reset', ends)

@@ -37,7 +37,7 @@ SPIN = 0.25  # seconds that a call may wait for a slot: shorter than handing a j
 NAP = (0.02, 0.05)  # seconds between two looks
 SLOT_WAIT = (0.5, 1.5)  # seconds until a job that found no slot comes again
 FIRST_PAUSE = 2.0  # seconds after a 429 that names no time; doubled each time
-LONGEST_GROWN_PAUSE = 60.0
+LONGEST_GROWN_PAUSE = 30.0  # half of the minute in which all must be right again
 SAME_WINDOW_MS = 2_000  # BigCommerce's ends of window that lie closer together are one and the same
 
 failed_open = Counter(
@@ -182,8 +182,9 @@ class HeaderGate(_SharedGate):
         """Take what the answer says is left, and when the window ends."""
         super().learn(status, headers)
         values = [_whole(headers.get(f"X-Rate-Limit-{name}")) for name in _HEADERS]
+        values += [SAME_WINDOW_MS, int(status == 429)]
         try:
-            run_script(limit_scripts.LEARN_HEADERS, [_key(self.scope, "state")], [*values, SAME_WINDOW_MS])
+            run_script(limit_scripts.LEARN_HEADERS, [_key(self.scope, "state")], values)
         except RedisAwayError:
             return
 

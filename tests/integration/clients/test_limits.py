@@ -179,7 +179,7 @@ def test_429s_that_name_no_time_wait_longer_each_time_but_count_once_a_pause(val
         limits.pause("test", None)
         limits.pause("test", None)
         valkey.delete("inventory-sync:limit:{test}:pause")
-    assert lengths == [2, 4, 8, 16, 32, 60, 60]
+    assert lengths == [2, 4, 8, 16, 30, 30, 30]
 
 
 def test_after_as_long_without_a_429_the_next_one_is_a_first_one_again(valkey: redis.Redis) -> None:
@@ -225,6 +225,16 @@ def test_answers_that_overtake_each_other_do_not_raise_what_is_left(valkey: redi
     gate.learn(200, answers(left=80, reset_ms=19_500))
     gate.learn(200, answers(left=85, reset_ms=19_800))
     assert _state(valkey)["left"] == "80"
+
+
+def test_a_429_is_believed_whatever_was_heard_of_the_window_before(valkey: redis.Redis) -> None:
+    gate = HeaderGate("BigCommerce", "test")
+    gate.learn(200, answers(left=400, reset_ms=29_000, quota=450))
+    gate.learn(429, answers(left=0, reset_ms=500, quota=450))
+    assert 0.3 < (waits(gate) or 0) < 0.6
+    time.sleep(0.55)
+    assert waits(gate) is None
+    assert _state(valkey)["left"] == "450"
 
 
 def test_a_new_window_brings_the_whole_quota_back(valkey: redis.Redis) -> None:
