@@ -14,31 +14,48 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from api import procfile
+
 ROOT = Path(__file__).parent.parent
 THREADS = 4
 LOG_SHOWN = int(os.environ.get("TEST_LOG_SHOWN", "8000"))  # characters of the processes' log
 
-_WORKER = ("-m", "dramatiq", "workers.main", "--processes", "1", "--skip-logging")
+_WORKER = ("-m", "dramatiq", "{worker}", "--processes", "1", "--skip-logging")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "worker-sync": (*_WORKER, "--threads", str(THREADS), "--queues", "sync"),
     "worker-webhooks": (*_WORKER, "--threads", "2", "--queues", "webhooks"),
     "dispatcher": ("-m", "workers.dispatcher"),
+    "scheduler": ("-m", "workers.schedule"),
     "webhook": (
         *("-m", "gunicorn", "--bind", "127.0.0.1:{webhook_port}", "--workers", "1", "--threads", "8"),
         *("--config", "python:api.gunicorn_conf", "--log-level", "warning", "api.receiver.app:create_app()"),
     ),
 }
 TUNING = {"dramatiq_queue_prefetch": str(THREADS), "dramatiq_worker_timeout": "100"}
+PRODUCTION = ("webhook", "worker-webhooks", "worker-sync", "dispatcher", "scheduler")
+"""All that works in a production Procfile; only the API isn't there."""
 
 
 class Fleet:
-    """Workers and dispatcher on the database and Redis of `environment`; all gone at the end."""
+    """Workers and dispatcher on the database and Redis of `environment`; all gone at the end.
+
+    A role with a number behind it, as `worker-sync:2`, is one more of the same.
+    by_procfile: each role as the Procfile has it, instead of the lighter COMMANDS.
+    worker: what a worker loads instead, for what only a test would do in it.
+    """
 
     def __init__(
-        self, environment: dict[str, str], roles: Sequence[str] = ("worker-sync", "dispatcher")
+        self,
+        environment: dict[str, str],
+        roles: Sequence[str] = ("worker-sync", "dispatcher"),
+        *,
+        by_procfile: bool = False,
+        worker: str = "workers.main",
     ) -> None:
         self._environment = {**os.environ, **TUNING, **environment}
         self._roles = roles
+        self._by_procfile = by_procfile
+        self._worker = worker
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the fleet
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.webhook_port = free_port()
@@ -76,13 +93,23 @@ class Fleet:
     def start(self, role: str) -> None:
         """Start a role in a process group of its own."""
         self.processes[role] = subprocess.Popen(
-            [sys.executable, *(part.format(webhook_port=self.webhook_port) for part in COMMANDS[role])],
+            self._command(role),
             cwd=ROOT,
             env=self._environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def _command(self, name: str) -> list[str]:
+        role = name.partition(":")[0]
+        if self._by_procfile:
+            values = {**self._environment, "HOST": "127.0.0.1", "WEBHOOK_PORT": str(self.webhook_port)}
+            return procfile.expand(role, procfile.load()[role], values)
+        return [
+            sys.executable,
+            *(part.format(webhook_port=self.webhook_port, worker=self._worker) for part in COMMANDS[role]),
+        ]
 
     def signal(self, role: str, number: signal.Signals) -> None:
         """Signal a role; SIGKILL and SIGSTOP reach whatever it started too.
