@@ -77,7 +77,7 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
         hints.use(None)
         db.close_all()
         config.settings.cache_clear()
-        servers.drop_database(values["DATABASE_URL"])
+        servers.take_back(values["DATABASE_URL"])
 
 
 @pytest.fixture

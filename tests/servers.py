@@ -23,6 +23,7 @@ from psycopg2 import sql
 from models.embedded import Runtime, ensure, stop
 from models.embedded.postgres import Postgres
 from models.embedded.valkey import TEST_DATABASES
+from tests.spare import Emptier
 
 TEMPLATE = "migrated"
 OWNER = "inventory_sync"
@@ -46,6 +47,8 @@ class Servers:
         self._template_ready = False
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="databases")
         self._next: Future[str] | None = None
+        self._emptier = Emptier()
+        self._spare: list[str] = []
 
     def start(self) -> Self:
         """Start both servers; settings trade durability for speed."""
@@ -89,7 +92,10 @@ class Servers:
         with self._lock:
             if not self._template_ready:
                 self._migrate(self._create(TEMPLATE, "template0"))
+                self._emptier.learn(self.admin_url(TEMPLATE))
                 self._template_ready = True
+            if self._spare:
+                return self._spare.pop()
         # The next one is copied while this test runs: a copy takes as long as many a test.
         copied, self._next = self._next, self._copier.submit(self._copy)
         if copied is not None:
@@ -99,6 +105,18 @@ class Servers:
 
     def _copy(self) -> str:
         return self._create(f"test_{next(self._numbers)}", TEMPLATE)
+
+    def take_back(self, url: str) -> None:
+        """Keep a database for the next test, emptied, or remove it where that can't be done surely."""
+        try:
+            emptied = self._emptier.empty(self.admin_url(urlsplit(url).path.removeprefix("/")))
+        except psycopg2.Error:
+            emptied = False
+        if emptied:
+            with self._lock:
+                self._spare.append(url)
+        else:
+            self.drop_database(url)
 
     def drop_database(self, url: str) -> None:
         """Remove a database, and whoever is still connected to it."""
