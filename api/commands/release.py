@@ -11,6 +11,7 @@ from api.commands.shared import ExitCode, Failure, find_site, json_option, print
 from api.commands.sync import REQUESTED_BY, exit_code, report, watch_runs
 from workers.errors import Conflict
 from workers.full_sync import release as releasing
+from workers.full_sync import runs
 from workers.full_sync.requests import UnknownRun
 
 SHOWN = 20  # SKUs; `sync-runs/{id}/items?outcome=held` of the API has all
@@ -27,7 +28,7 @@ def release(run_id: int, yes: bool, as_json: bool) -> None:
     """
     with servers() as runtime:
         try:
-            run = releasing.get(run_id)
+            run = runs.get(run_id)
             if run.status == "held" and not as_json:
                 _show(run_id, run.held_reason or "")
             if run.status == "held" and not yes:
@@ -42,9 +43,9 @@ def release(run_id: int, yes: bool, as_json: bool) -> None:
                 "released, but nothing here works on it: start `inventory-sync up` in another terminal",
                 ExitCode.UNREACHABLE,
             )
-        runs = watch_runs({find_site(str(run.site_id)).name: run_id})
-    report(runs, as_json)
-    raise click.exceptions.Exit(exit_code(runs.values()))
+        ended = watch_runs({find_site(str(run.site_id)).name: run_id})
+    report(ended, as_json)
+    raise click.exceptions.Exit(exit_code(ended.values()))
 
 
 def _show(run_id: int, reason: str) -> None:

@@ -12,7 +12,7 @@ from api.rest import lists, routes
 from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text, one_of
 from models.database import session
 from models.sync_run import SyncRun
-from workers.errors import UnknownRecord
+from workers.full_sync import runs
 from workers.full_sync.progress import figures
 from workers.full_sync.release import release_run
 from workers.full_sync.requests import cancel_run
@@ -85,22 +85,18 @@ def blueprint() -> APIBlueprint:
 def list_runs(query: RunQuery) -> RunList:
     """List the runs, newest first."""
     after = lists.decode(query.cursor, "runs", [int])
-    chosen = SyncRun.select().order_by(SyncRun.id.desc()).limit(query.limit + 1)
-    if query.site is not None:
-        chosen = chosen.where(SyncRun.site == query.site)
-    if query.status is not None:
-        chosen = chosen.where(SyncRun.status == query.status)
-    if after:
-        chosen = chosen.where(SyncRun.id < after[0])
     with session():
-        found, following = lists.page("runs", list(chosen), query.limit, lambda run: [run.id])
+        found = runs.newest(
+            site_id=query.site, status=query.status, before=after[0] if after else None, most=query.limit + 1
+        )
+        found, following = lists.page("runs", found, query.limit, lambda run: [run.id])
         return RunList(items=[_answer(run) for run in found], next=following)
 
 
 def get(path: RunPath) -> RunAnswer:
     """One run, with its figures at this moment."""
     with session():
-        return _answer(_existing(path.run_id))
+        return _answer(runs.get(path.run_id))
 
 
 def cancel(path: RunPath) -> RunAnswer:
@@ -121,13 +117,6 @@ def release(path: RunPath) -> RunAnswer:
     run = release_run(path.run_id, requested_by=requested_by(), request_id=routes.request_id())
     with session():
         return _answer(run)
-
-
-def _existing(run_id: int) -> SyncRun:
-    found: SyncRun | None = SyncRun.get_or_none(SyncRun.id == run_id)
-    if found is None:
-        raise UnknownRecord("run")
-    return found
 
 
 def _answer(run: SyncRun) -> RunAnswer:

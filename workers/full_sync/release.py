@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.database import execute, row, rows, session, transaction
+from models.database import execute, row, rows, transaction
 from models.site import Site
 from models.sync_run import SyncRun
 from workers import clock, ledger
@@ -137,12 +137,3 @@ def would_fall(run_id: int, most: int) -> tuple[int, list[tuple[str, int]]]:
             (run_id, most),
         )
     return int(number[0]) if number else 0, [(sku, shown) for sku, shown in first]
-
-
-def get(run_id: int) -> SyncRun:
-    """One run. Raises UnknownRun."""
-    with session():
-        found: SyncRun | None = SyncRun.get_or_none(SyncRun.id == run_id)
-    if found is None:
-        raise UnknownRun(f"no sync run has the id {run_id}")
-    return found
