@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ParamSpec, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import peewee
-from playhouse.pool import PooledPostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded, PooledPostgresqlDatabase
 
 from models.config import settings
 
@@ -22,12 +22,45 @@ POOL_WAIT_SECONDS = 10
 STALE_SECONDS = 300
 STATEMENT_TIMEOUT_MS = 60_000  # a statement that takes longer is a fault; migrations lift it
 
-DatabaseUnavailable = (peewee.OperationalError, peewee.InterfaceError)
-"""What peewee raises where PostgreSQL is away; the caller answers 503 or tries again."""
+DatabaseUnavailable = (peewee.OperationalError, peewee.InterfaceError, MaxConnectionsExceeded)
+"""What peewee raises where PostgreSQL, or a connection of our pool, can't be had; the caller answers 503 or tries
+again."""
 
 
-class Database(PooledPostgresqlDatabase):
-    """Peewee's pool, which also notices that a server closed a connection while it lay idle."""
+_PostgresqlDatabase: Any = peewee.PostgresqlDatabase  # its stubs know nothing of what pools rely on
+
+
+class _Opening(_PostgresqlDatabase):
+    """What the pool calls, its lock held, where it has no connection at hand: opened without that lock.
+
+    Else a server that hangs would make all threads wait for it in turn, and none could give a connection back.
+    """
+
+    _opening = 0
+
+    def _connect(self) -> Any:
+        if len(self._in_use) + self._opening >= self._max_connections:
+            raise MaxConnectionsExceeded("all connections are in use, or are being opened")
+        self._opening += 1
+        self._pool_lock.release()
+        try:
+            return super()._connect()
+        finally:
+            self._pool_lock.acquire()
+            self._opening -= 1
+            self._pool_available.notify()  # where this has failed, another may try
+
+
+class Database(PooledPostgresqlDatabase, _Opening):
+    """Peewee's pool, whose threads wait for each other only where all connections are in use.
+
+    It also notices that a server closed a connection while it lay idle.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Peewee holds this one while it connects. What it would guard is each thread's own.
+        self._lock = nullcontext()
 
     def _is_closed(self, conn: Any) -> bool:
         # Peewee's own check asks SELECT 1 each time, and under the pool's lock. A restarted server has sent its
@@ -60,20 +93,29 @@ def connect_arguments(url: str) -> dict[str, Any]:
     return arguments
 
 
-def configure(url: str | None = None, *, pool_size: int | None = None) -> None:
-    """Point this process's pool at a database (the one of the settings by default); connects to nothing."""
+def configure(
+    url: str | None = None, *, pool_size: int | None = None, wait_seconds: float = POOL_WAIT_SECONDS
+) -> None:
+    """Point this process's pool at a database (the one of the settings by default); connects to nothing.
+
+    wait_seconds: for a connection, where all are in use.
+    """
+    given = connect_arguments(url or settings().database_url or "")
     options = f"-c timezone=UTC -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    chosen = {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "application_name": "inventory-sync",
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        **given,  # what the URL says is meant
+        "options": f"{options} {given.get('options', '')}".strip(),
+    }
     db.init(
-        **connect_arguments(url or settings().database_url or ""),
+        **chosen,
         max_connections=pool_size or settings().database_pool_size,
         stale_timeout=STALE_SECONDS,
-        timeout=POOL_WAIT_SECONDS,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        application_name="inventory-sync",
-        options=options,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
+        timeout=wait_seconds,
     )
 
 
