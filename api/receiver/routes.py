@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 from flask import Blueprint, Response, g, request
-from peewee import IntegrityError, InternalError
-from playhouse.pool import MaxConnectionsExceeded
+from peewee import IntegrityError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.auth import PUBLIC, needs
 from api.edge import DELIVERIES, LARGEST_BODY
 from api.errors import ProblemError
 from api.receiver.background import Background
-from models.database import DatabaseUnavailable
+from api.receiver.outage import AwayError, Outage
 from models.webhook_log import RECEIVED
 from workers.database_errors import constraint
 from workers.webhooks import events, intake
@@ -26,15 +22,12 @@ from workers.webhooks.rejections import Rejections
 from workers.webhooks.site_keys import Keyring, SiteKeys
 
 RETRY_AFTER_SECONDS = 5
-AWAY_SECONDS = 0.5  # after PostgreSQL failed, deliveries are turned away at once for so long
 
 _WHY = {
     Verdict.UNSIGNED: "a proof that this site demands is missing",
     Verdict.FORGED: "a proof is wrong: the secrets of the shop and of this site differ, or it is a forgery",
     Verdict.STALE: "it was signed more than 48 hours ago, or in the future",
 }
-# InternalError: what is there only reads, a standby that was not made the primary yet.
-_UNAVAILABLE = (*DatabaseUnavailable, InternalError, MaxConnectionsExceeded)
 
 
 class Receiver:
@@ -45,8 +38,7 @@ class Receiver:
         self._rejections = Rejections()
         self._debts = Debts()
         self._background = Background(self._debts, self._rejections)
-        self._away_until = 0.0
-        self._away = threading.Lock()
+        self._outage = Outage()
 
     def blueprint(self) -> Blueprint:
         """The two addresses."""
@@ -66,10 +58,9 @@ class Receiver:
         body = _body()
         delivery = Delivery(dict(iter(request.headers)), body, g.request_id)
         try:
-            return self._receive(platform, site_id, delivery)
-        except _UNAVAILABLE:
-            with self._away:
-                self._away_until = time.monotonic() + AWAY_SECONDS
+            with self._outage.noticed():
+                return self._receive(platform, site_id, delivery)
+        except AwayError:
             raise self._turned_away(site_id) from None
         except IntegrityError as error:
             if not constraint(error).endswith("_site_id_fkey"):
@@ -78,8 +69,6 @@ class Receiver:
             raise _unknown() from None
 
     def _receive(self, platform: str, site_id: int, delivery: Delivery) -> Response:
-        if time.monotonic() < self._away_until:
-            raise self._turned_away(site_id)
         keys = self._keyring.find(site_id)
         if keys is None or keys.platform != platform:
             raise _unknown()

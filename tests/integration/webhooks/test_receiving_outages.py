@@ -7,10 +7,13 @@ import signal
 import statistics
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
+from api.receiver.app import ANSWER_SECONDS
 from models.database import db, execute, rows
 from models.embedded import ensure
 from models.embedded.postgres import Postgres
@@ -27,6 +30,7 @@ from workers.full_sync.requests import request_sync
 from workers.redis_client import client as redis_client
 from workers.webhooks import catch_up
 
+CROWD = 20  # deliveries at the same time; a receiver has eight threads
 AT_ONCE = 1.0  # seconds; it is a few milliseconds, on a machine that does other things too
 
 
@@ -57,12 +61,15 @@ def send(receiver: Gunicorn, to: Site, product_id: int) -> tuple[int, dict[str, 
 
 @contextmanager
 def silent(pid: int) -> Iterator[None]:
-    """A process that is there and says nothing."""
-    os.kill(pid, signal.SIGSTOP)
+    """A process that is there and says nothing, nor does what it has started."""
+    family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    for member in family:
+        os.kill(member, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for member in reversed(family):
+            os.kill(member, signal.SIGCONT)
 
 
 @contextmanager
@@ -134,6 +141,25 @@ def test_without_postgresql_every_answer_is_503_at_once_and_then_each_site_is_sy
     assert runs() == [(to.id, "queued") for to in shops]
     told = rows("SELECT DISTINCT requested_by FROM rm_sync_runs")
     assert told == [("webhooks that were turned away without PostgreSQL",)]
+
+
+def test_a_postgresql_that_hangs_is_503_in_time_and_then_at_once(
+    receiver: Gunicorn, servers: Servers, shops: list[Site]
+) -> None:
+    assert [send(receiver, to, 1)[0] for to in shops] == [200, 200]
+
+    runtime = ensure(servers.runtime.data_dir, durable=False)
+    with silent(runtime.pids["postgres"]), ThreadPoolExecutor(CROWD) as crowd:
+        # More at once than the receiver has threads, on connections that it has and on new ones.
+        first = list(crowd.map(lambda number: send(receiver, shops[number % 2], number), range(2, CROWD + 2)))
+        then = [send(receiver, to, 100) for to in shops]
+
+    assert {status for status, _, _ in first + then} == {503}
+    assert all(int(headers["retry-after"]) > 0 for _, headers, _ in first + then)
+    assert max(seconds for _, _, seconds in first) < ANSWER_SECONDS + AT_ONCE * 2
+    assert min(seconds for _, _, seconds in then) < AT_ONCE  # one of the two may have asked again
+    eventually(lambda: send(receiver, shops[0], 200)[0] == 200, seconds=10, what="the first 200")
+    eventually(lambda: len(runs()) == 2 and not owed(), seconds=30, what="the catch-up syncs")
 
 
 def test_what_a_receiver_owed_that_died_meanwhile_is_asked_for_by_the_dispatcher(
