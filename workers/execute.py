@@ -32,29 +32,42 @@ LEAST_WAIT_SECONDS = (
     0.25  # what waits for something must not keep a worker busy by asking whether it is there
 )
 PROGRESS_SECONDS = 0.5  # before a job that got further goes on; the breaker slows what keeps failing
-END_TRIES = 5  # PostgreSQL may be restarting just when a job ends; after that its lease lapses
-END_PAUSE_SECONDS = 1.0
+AWAY_TRIES = 5  # PostgreSQL may be restarting just when a job begins or ends
+AWAY_PAUSE_SECONDS = 1.0  # after the first try, and as much longer after each further one
 
 
 def execute(job_id: int) -> bool:
     """Do one job. False: it was not to be had. Never raises for what a job does."""
-    try:
-        found = ledger.kind_of(job_id)
-        if found is None:
-            return False
-        kind = KINDS.get(found)
-        claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
-    except DatabaseUnavailable as error:  # the row is still there, and will be hinted again
-        log.warning("a hint found no PostgreSQL", action="claim", job_id=job_id, error=str(error).strip())
+    taken = _take(job_id)
+    if taken is None:
         return False
-    if claim is None:
-        return False
+    kind, claim = taken
     with structlog.contextvars.bound_contextvars(**_context(claim)), heartbeat.holding(claim):
         if kind is None:
             ledger.fail(claim, f"this version knows no job of the kind {claim.kind}")
         else:
             _work_on(kind, claim)
     return True
+
+
+def _take(job_id: int) -> tuple[Kind | None, Claim] | None:
+    """Claim the job. None: it is not to be had.
+
+    Without PostgreSQL this thread waits for it: else a worker would go through all hints in no time, and each of
+    these jobs would wait until it is hinted again.
+    """
+    for attempt in range(1, AWAY_TRIES + 1):
+        try:
+            found = ledger.kind_of(job_id)
+            if found is None:
+                return None
+            kind = KINDS.get(found)
+            claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
+            return None if claim is None else (kind, claim)
+        except DatabaseUnavailable as error:
+            log.warning("a hint found no PostgreSQL", action="claim", job_id=job_id, error=str(error).strip())
+            time.sleep(AWAY_PAUSE_SECONDS * attempt)
+    return None  # the row is still there, and will be hinted again
 
 
 def _context(claim: Claim) -> dict[str, object]:
@@ -153,8 +166,11 @@ def _again(work: Work, claim: Claim, error: str, calls: int, *, at_least: float 
 
 
 def _end(end: Callable[[], None]) -> bool:
-    """Carry out an end; PostgreSQL may be away for a moment. False: the job is not ours any more."""
-    for attempt in range(END_TRIES):
+    """Carry out an end; PostgreSQL may be away for a moment.
+
+    False: the job is not ours any more, or soon will not be: its lease lapses.
+    """
+    for attempt in range(1, AWAY_TRIES + 1):
         try:
             end()
             return True
@@ -163,5 +179,5 @@ def _end(end: Callable[[], None]) -> bool:
             return False
         except DatabaseUnavailable as error:
             log.warning("the end of a job waits for PostgreSQL", action="end", error=str(error).strip())
-            time.sleep(END_PAUSE_SECONDS * (attempt + 1))
+            time.sleep(AWAY_PAUSE_SECONDS * attempt)
     return False
