@@ -5,12 +5,13 @@ from __future__ import annotations
 import structlog
 from flask import Blueprint, Response, jsonify
 from peewee import PeeweeException
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from api.auth import PUBLIC, needs
 from api.errors import RETRY_AFTER_SECONDS, ProblemError, problem
 from models.database import row
 from models.migrate import pending
+from workers import metrics as measured
 from workers import redis_client
 
 log = structlog.get_logger()
@@ -55,8 +56,8 @@ def readyz() -> Response:
 
 @needs(PUBLIC)
 def metrics() -> Response:
-    """Prometheus' text format: this process's memory, CPU and file descriptors."""
-    return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    """Prometheus' text format: what this process counts and times; workers/metrics.py has the table."""
+    return Response(measured.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database() -> str:

@@ -15,9 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from prometheus_client import Counter
-
-from workers import limit_scripts
+from workers import limit_scripts, metrics, stopping
 from workers.clients.answers import wait_asked
 from workers.errors import MustWait
 from workers.local_limits import LocalBound
@@ -39,10 +37,6 @@ SLOT_WAIT = (0.5, 1.5)  # seconds until a job that found no slot comes again
 FIRST_PAUSE = 2.0  # seconds after a 429 that names no time; doubled each time
 LONGEST_GROWN_PAUSE = 30.0  # half of the minute in which all must be right again
 SAME_WINDOW_MS = 2_000  # BigCommerce's ends of window that lie closer together are one and the same
-
-failed_open = Counter(
-    "inventory_sync_limits_failed_open_total", "Vendor calls made past Redis because it was away", ["vendor"]
-)
 
 _bounds: dict[str, LocalBound] = {}
 _bounds_lock = threading.Lock()
@@ -95,13 +89,14 @@ class _SharedGate:
     @contextmanager
     def enter(self, route: str, writes: bool) -> Iterator[None]:
         """Hold a place while one call is under way. Raises MustWait."""
+        stopping.check()
         owner = uuid.uuid4().hex
         with ExitStack() as stack:
             try:
                 self._take(owner)
                 stack.callback(leases.release, owner)
             except RedisAwayError:
-                failed_open.labels(self.vendor).inc()
+                metrics.limits_failed_open.labels(self.vendor).inc()
                 stack.enter_context(self._local.place(self._reason("local bound")))
             yield
 
@@ -124,6 +119,8 @@ class _SharedGate:
                 seconds = _between(*NAP)
             if time.monotonic() + seconds > give_up:
                 wait = _between(*SLOT_WAIT) if verdict == "slots" else seconds * _between(1.0, 1.1)
+                metrics.limit_waits.labels(self.vendor, verdict).inc()
+                metrics.limit_wait_seconds.labels(self.vendor).inc(wait)
                 raise MustWait(wait, self._reason(verdict))
             time.sleep(min(seconds, 0.1))
 

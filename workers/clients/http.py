@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,7 @@ import urllib3
 from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 
+from workers import metrics
 from workers.clients import addresses
 from workers.clients.answers import Answer, one_line, status_error
 from workers.clients.connection import Exchange, GuardedAdapter, underway
@@ -187,9 +189,11 @@ class Transport:
     def _once(self, call: _Call) -> Answer:
         with self._gate.enter(call.route, call.writes) if self._gate else nullcontext():
             exchange = Exchange(call.seconds, self._connect, self._read, self._allow_private)
+            began, status = time.monotonic(), "none"
             try:
                 with underway(exchange):
                     answer = self._exchange(call)
+                status = str(answer.status)
             except CAUGHT as error:
                 failed = failure(error, exchange, call.what, writes=call.writes)
                 if failed.code == "reset" and exchange.reused and not exchange.answered:
@@ -199,6 +203,10 @@ class Transport:
                 if exchange.sent:
                     with self._lock:
                         self.calls[call.route] += 1
+                    metrics.vendor_calls.labels(self.vendor, call.route, status).inc()
+                    metrics.vendor_call_seconds.labels(self.vendor, call.route).observe(
+                        time.monotonic() - began
+                    )
             if self._gate:
                 self._gate.learn(answer.status, answer.headers)
             return answer

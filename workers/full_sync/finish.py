@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from models.database import execute, row, rows
 from models.site import Site
 from models.sync_run import SyncRun
-from workers import ledger
+from workers import ledger, metrics
 from workers.connections import site_client
 from workers.full_sync import progress, steps
 from workers.full_sync.compare import fewest_push_calls
@@ -40,6 +42,7 @@ def finish(work: Work) -> Done:
         if not changed:  # cancelled at this very moment: it stays so
             return
         progress.keep(run.id, figures)
+        _count(ended.status, figures)
         ledger.insert(confirming)
         if ended.status == "completed":
             execute("UPDATE rm_sites SET last_synced_at = now() WHERE id = %s", (site.id,))
@@ -48,6 +51,13 @@ def finish(work: Work) -> Done:
         ledger.insert(steps.follow_up(site.id))
 
     return Done(record=record)
+
+
+def _count(status: str, figures: Mapping[str, Any]) -> None:
+    metrics.runs.labels(status).inc()
+    for outcome in ("pushed", "unchanged", "skipped", "failed"):
+        number = figures.get(outcome, 0)
+        metrics.items.labels(outcome).inc(sum(number.values()) if isinstance(number, Mapping) else number)
 
 
 def _how_it_ended(run: SyncRun) -> _Ended:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from models.database import execute, row, rows
 from models.webhook_log import FAILED, WebhookLog
-from workers import ledger
+from workers import ledger, metrics
 from workers.errors import Conflict, UnknownRecord
 from workers.jobs import WEBHOOKS, Priority
 from workers.webhooks.intake import FOLD_KEY_SQL, KIND
@@ -20,15 +20,22 @@ _ENTRY = """history || jsonb_build_object(
 
 
 def completed(job_ids: Sequence[int]) -> None:
-    """The jobs did their work: so are their deliveries. In the transaction that ends the jobs."""
-    execute(
+    """The jobs did their work: so are their deliveries. In the transaction that ends the jobs.
+
+    Their effect took as long as since they came, or since a person asked for them again.
+    """
+    found = rows(
         f"""
-        UPDATE rm_webhook_log SET status = 'completed', attempts = attempts + 1, error_message = NULL,
+        UPDATE rm_webhook_log l SET status = 'completed', attempts = attempts + 1, error_message = NULL,
             processed_at = clock_timestamp(), history = {_ENTRY}
         WHERE job_id = ANY (%(jobs)s) AND status IN ('received', 'failed')
+        RETURNING (SELECT platform FROM rm_sites s WHERE s.id = l.site_id), extract(epoch FROM processed_at
+            - greatest(received_at, (SELECT created_at FROM rm_queue q WHERE q.id = l.job_id)))::float8
         """,
         {"jobs": list(job_ids), "outcome": "completed", "error": None},
     )
+    for platform, seconds in found:
+        metrics.webhook_effect_seconds.labels(platform).observe(seconds)
 
 
 def ignored(job_ids: Sequence[int], why: str) -> None:

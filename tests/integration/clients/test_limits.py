@@ -15,7 +15,7 @@ import redis
 
 from models import config
 from tests.integration.clients.hammer import Call, hammer
-from workers import limits, local_limits, slot_leases
+from workers import limits, local_limits, metrics, slot_leases
 from workers.errors import MustWait
 from workers.limits import HeaderGate, SlotGate
 
@@ -316,7 +316,7 @@ class TestWithoutRedis:
 
 
 def _failed_open() -> float:
-    return limits.failed_open.labels("Vendor")._value.get()
+    return metrics.limits_failed_open.labels("Vendor")._value.get()
 
 
 def _state(valkey: redis.Redis) -> dict[str, str]:
