@@ -35,6 +35,7 @@ class Job(Table):
     priority: lower goes first. step: the step of the run that it belongs to. store_key: set where it needs
     the store's write lease. unique_key: at most one job ever has it (the next step of a run).
     fold_key: at most one pending job has it; what comes meanwhile folds into that one (`folded` counts).
+    failures: the last errors of its attempts, `{at, attempt, error}`, the newest at the end.
     lease_token: who holds it; every change by the holder compares it. deadline_at: renewals end there.
     """
 
@@ -65,6 +66,7 @@ class Job(Table):
     finished_at: datetime | None = time_field(null=True)
     calls = BigIntegerField(default=0)
     error = TextField(null=True)
+    failures: list[dict[str, Any]] = json_field(default=list)
     result: dict[str, Any] | None = json_field(null=True)
     request_id = TextField(null=True)
     created_at: datetime = now_field()

@@ -17,7 +17,8 @@ import structlog
 from peewee import IntegrityError
 
 from models.config import settings
-from models.database import execute, row, rows, transaction
+from models.database import Parameters, execute, row, rows, transaction
+from workers.attempts import NOTED
 from workers.database_errors import constraint, retried
 from workers.errors import InventorySyncError, LeaseLost
 from workers.full_sync import steps
@@ -148,12 +149,21 @@ def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_a
     with committing():
         changed = to_pending(
             f"""
-            UPDATE rm_queue SET status = 'pending', attempts = attempts - %s, error = %s, calls = calls + %s,
-                available_at = now() + make_interval(secs => %s), lease_token = NULL, lease_expires_at = NULL,
-                hinted_at = NULL, hint_count = 0, updated_at = now(), fold_key = {FREE_FOLD_KEY}
-            WHERE id = %s AND lease_token = %s AND status = 'processing' RETURNING queue
+            UPDATE rm_queue SET status = 'pending', attempts = attempts - %(back)s, error = %(told)s,
+                calls = calls + %(calls)s, available_at = now() + make_interval(secs => %(seconds)s),
+                lease_token = NULL, lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
+                fold_key = {FREE_FOLD_KEY}, {NOTED}
+            WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing' RETURNING queue
             """,
-            (0 if costs_attempt else 1, error, calls, seconds, claimed.id, str(claimed.token)),
+            {
+                "told": error,
+                "error": error if costs_attempt else None,  # what waits has not failed
+                "back": 0 if costs_attempt else 1,
+                "calls": calls,
+                "seconds": seconds,
+                "job": claimed.id,
+                "token": str(claimed.token),
+            },
         )
         if changed is None:
             raise LeaseLost(f"job {claimed.id} is no longer ours")
@@ -161,7 +171,7 @@ def defer(claimed: Claim, seconds: float, *, error: str, calls: int = 0, costs_a
         hint_after_commit(claimed.queue)  # this thread is free again
 
 
-def to_pending(statement: str, parameters: tuple[Any, ...]) -> tuple[Any, ...] | None:
+def to_pending(statement: str, parameters: Parameters) -> tuple[Any, ...] | None:
     """Run an update that makes a job wait again; gives its row.
 
     Only one job of a fold key may wait: where another does, this one goes on without the key. A delivery may
@@ -189,12 +199,12 @@ def _ending(claimed: Claim, status: str, **columns: Any) -> Iterator[None]:
     with committing():
         steps.lock(claimed.refresh_id, claimed.run_id)
         changed = execute(
-            """
-            UPDATE rm_queue SET status = %s, error = %s, calls = calls + %s, result = %s, lease_token = NULL,
-                lease_expires_at = NULL, finished_at = now(), updated_at = now()
-            WHERE id = %s AND lease_token = %s AND status = 'processing'
+            f"""
+            UPDATE rm_queue SET status = %(status)s, error = %(error)s, calls = calls + %(calls)s, result = %(result)s,
+                lease_token = NULL, lease_expires_at = NULL, finished_at = now(), updated_at = now(), {NOTED}
+            WHERE id = %(job)s AND lease_token = %(token)s AND status = 'processing'
             """,
-            (status, columns["error"], columns["calls"], columns["result"], claimed.id, str(claimed.token)),
+            {**columns, "status": status, "job": claimed.id, "token": str(claimed.token)},
         )
         if not changed:
             raise LeaseLost(f"job {claimed.id} is no longer ours")
@@ -241,9 +251,9 @@ def end_unheld(job_id: int, *, where: str, error: str) -> bool:
         refresh_id, run_id, kind, queue = found
         steps.lock(refresh_id, run_id)
         changed = execute(
-            f"UPDATE rm_queue SET status = 'failed', error = %s, lease_token = NULL, lease_expires_at = NULL,"
-            f" finished_at = now(), updated_at = now() WHERE id = %s AND {where}",
-            (error, job_id),
+            f"UPDATE rm_queue SET status = 'failed', error = %(error)s, lease_token = NULL, lease_expires_at = NULL,"
+            f" finished_at = now(), updated_at = now(), {NOTED} WHERE id = %(job)s AND {where}",
+            {"error": error, "job": job_id},
         )
         if not changed:
             return False

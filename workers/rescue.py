@@ -7,8 +7,9 @@ from functools import partial
 
 import structlog
 
-from models.database import DatabaseUnavailable, rows
+from models.database import DatabaseUnavailable, row, rows
 from workers import ledger
+from workers.attempts import NOTED
 from workers.database_errors import retried
 from workers.full_sync import steps
 from workers.leases import doubt
@@ -25,15 +26,30 @@ def release_stuck(minutes: float | None = None) -> int:
 
     A job that has used up its attempts ends as failed: it may kill each worker that takes it.
     """
-    seconds = FOREVER_SECONDS if minutes is None else minutes * 60
-    stuck = (
-        "status = 'processing' AND (lease_expires_at < now()"
-        f" OR started_at < now() - make_interval(secs => {seconds:.3f}))"
-    )
+    stuck = stuck_for(minutes)
     found = rows(f"SELECT id, attempts >= max_attempts FROM rm_queue WHERE {stuck} ORDER BY id")
     return sum(
         _each(partial(_release, job_id, exhausted, stuck), job_id=job_id) for job_id, exhausted in found
     )
+
+
+def stuck_for(minutes: float | None) -> str:
+    """Which jobs hang, as a condition on rm_queue: the lease has lapsed, or they have run longer than that."""
+    seconds = FOREVER_SECONDS if minutes is None else minutes * 60
+    return (
+        "status = 'processing' AND (lease_expires_at < now()"
+        f" OR started_at < now() - make_interval(secs => {seconds:.3f}))"
+    )
+
+
+def release(job_id: int, minutes: float = 0.0) -> bool:
+    """Give one job back if it has run longer than `minutes`, or its lease has lapsed. False: it has not.
+
+    Its worker may still be at it: what that one writes from now on counts no more.
+    """
+    stuck = stuck_for(minutes)
+    found = row(f"SELECT attempts >= max_attempts FROM rm_queue WHERE id = %s AND {stuck}", (job_id,))
+    return found is not None and bool(_release(job_id, found[0], stuck))
 
 
 @retried
@@ -45,10 +61,10 @@ def _release(job_id: int, exhausted: bool, stuck: str) -> int:
             f"""
             UPDATE rm_queue SET status = 'pending', available_at = now(), lease_token = NULL,
                 lease_expires_at = NULL, hinted_at = NULL, hint_count = 0, updated_at = now(),
-                fold_key = {ledger.FREE_FOLD_KEY}, error = %s
-            WHERE id = %s AND {stuck} RETURNING queue
+                fold_key = {ledger.FREE_FOLD_KEY}, error = %(error)s, {NOTED}
+            WHERE id = %(job)s AND {stuck} RETURNING queue
             """,
-            (f"{SILENT}; tried again", job_id),
+            {"error": f"{SILENT}; tried again", "job": job_id},
         )
         if found is None:
             return False
