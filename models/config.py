@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     metrics_port: int | None = Field(
         default=None, ge=1, le=65535, description="Port for /metrics of roles without a web server."
     )
+    alive_file: Path | None = Field(
+        default=None,
+        description="Touched by workers, dispatcher and scheduler while they turn; workers.alive looks at it.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least level that is logged."
     )

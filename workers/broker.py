@@ -12,8 +12,10 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from models.config import settings
+from workers.handing_back import HandsBack
 from workers.hints import hints
 from workers.jobs import QUEUES
+from workers.liveness import Liveness, SigningBroker, SigningRetry
 
 NAMESPACE = "inventory-sync"
 MAINTENANCE_CHANCE = 50_000  # in a million commands: a killed worker's messages come back in seconds (design)
@@ -38,7 +40,7 @@ def _client(*, worker: bool) -> redis.Redis:
         socket_connect_timeout=WORKER_SOCKET_SECONDS,
         socket_keepalive=True,
         health_check_interval=15,
-        retry=Retry(ExponentialBackoff(cap=2, base=0.1), WORKER_RETRIES),
+        retry=SigningRetry(ExponentialBackoff(cap=2, base=0.1), WORKER_RETRIES),
         retry_on_error=[redis.ConnectionError, redis.TimeoutError],
     )
 
@@ -46,11 +48,12 @@ def _client(*, worker: bool) -> redis.Redis:
 @cache
 def broker(*, worker: bool) -> RedisBroker:
     """The broker of this process; `worker` chooses patience (a worker) or haste (whoever only sends)."""
-    made = RedisBroker(
+    own: list[dramatiq.Middleware] = [Liveness(), HandsBack()] if worker else []
+    made = (SigningBroker if worker else RedisBroker)(
         client=_client(worker=worker),
         namespace=NAMESPACE,
         maintenance_chance=MAINTENANCE_CHANCE,
-        middleware=[AgeLimit(max_age=MESSAGE_AGE_MS), ShutdownNotifications()],
+        middleware=[AgeLimit(max_age=MESSAGE_AGE_MS), ShutdownNotifications(), *own],
     )
     for queue in QUEUES:
         made.declare_queue(queue)

@@ -67,11 +67,15 @@ class Heartbeat:
                 for claim in claims:
                     self._held.pop((claim.id, claim.token), None)
 
+    def held(self) -> list[Claim]:
+        """What this process holds now."""
+        with self._lock:
+            return list(self._held.values())
+
     def _run(self) -> None:
         pause = threading.Event()
         while not pause.wait(self._every_seconds):
-            with self._lock:
-                claims = list(self._held.values())
+            claims = self.held()
             if not claims:
                 continue
             try:

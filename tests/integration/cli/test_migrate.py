@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
+from models.migrate import migrate
 from tests.integration.cli.conftest import Run
 from tests.servers import Servers
 
@@ -24,3 +30,37 @@ def test_an_empty_database_gets_its_tables_once(
     assert "pending 0001_initial" in before.stdout
     assert "applied 0001_initial" in first.stdout
     assert second.stdout == "nothing to do: the tables are up to date\n"
+
+
+def test_whoever_waits_for_tables_returns_once_somebody_else_has_made_them(
+    environment: dict[str, str], servers: Servers
+) -> None:
+    url = servers.new_database(migrated=False)
+    with waiting(url, environment) as process:
+        assert process.stdout is not None
+        assert "0001_initial" in process.stdout.readline()
+
+        migrate(url)
+
+        assert process.communicate(timeout=60)[0] == "the tables are up to date\n"
+        assert process.returncode == 0
+
+
+def test_whoever_waits_for_tables_ends_at_sigterm(environment: dict[str, str]) -> None:
+    with waiting("postgresql://nobody@127.0.0.1:1/nothing", environment) as process:
+        assert process.stdout is not None
+        assert "PostgreSQL is away" in process.stdout.readline()
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+
+
+def waiting(url: str, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """`inventory-sync migrate --wait` on a database."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "api.cli", "migrate", "--wait"],
+        env={**os.environ, **environment, "DATABASE_URL": url, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
