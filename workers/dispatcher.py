@@ -13,7 +13,7 @@ from types import FrameType
 import structlog
 
 from models.database import DatabaseUnavailable, configure
-from workers import figures, occasions, rescue
+from workers import figures, liveness, occasions, rescue
 from workers.alerts.check import check as check_alerts
 from workers.broker import connect_sender
 from workers.hints import hint_due
@@ -52,6 +52,7 @@ def run(stop: threading.Event) -> None:
     """Look until told to stop; outlives PostgreSQL and Redis."""
     healed = time.monotonic()
     while not stop.is_set():
+        liveness.touch()
         heal = time.monotonic() - healed > HEAL_SECONDS
         pause = TURN_SECONDS
         try:
