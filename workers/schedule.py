@@ -16,7 +16,7 @@ import dramatiq
 import structlog
 from periodiq import PeriodiqMiddleware, Scheduler, cron
 
-from workers import occasions
+from workers import liveness, occasions
 from workers.broker import broker
 from workers.jobs import SYNC
 from workers.log import configure as configure_logging
@@ -28,6 +28,11 @@ TICK_TOO_OLD_SECONDS = 50  # the next tick is due then
 
 class PatientScheduler(Scheduler):
     """periodiq's loop, which outlives Redis: a tick that can't be sent is not missed by anyone."""
+
+    def schedule(self) -> None:
+        """Send what is due, and set the alarm for the next minute: one turn of the loop."""
+        liveness.touch()
+        super().schedule()
 
     def send_actors(self, actors: list[Any], now: Any) -> None:
         try:
