@@ -28,6 +28,7 @@ class SiteFigures(Table):
 
     agreeing: shows what it should. drifting: shows less since it has sold. skipped: left alone, with a reason.
     failed: the shop refused it. unsettled: the rest: to be pushed, just pushed, or never judged.
+    reasons: of those skipped, how many for which reason.
     """
 
     site = ForeignKeyField(Site, column_name="site_id", primary_key=True, on_delete="CASCADE")
@@ -37,6 +38,7 @@ class SiteFigures(Table):
     skipped = BigIntegerField(default=0)
     failed = BigIntegerField(default=0)
     unsettled = BigIntegerField(default=0)
+    reasons: dict[str, int] = json_field(default=dict)
     counted_at: datetime = now_field()
 
     class Meta:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.database import execute, row, rows, transaction
+from workers.full_sync import kept
 
 QUEUE_SECONDS = 15.0
 SITE_SECONDS = 10.0  # the least between two counts of a site
@@ -35,7 +36,7 @@ class QueueFigures:
 
 def keep() -> int:
     """Count what is due; gives how many figures that were."""
-    return _keep_queue() + _keep_minute() + _keep_sites()
+    return _keep_queue() + _keep_minute() + _keep_sites() + kept.keep()
 
 
 def queue() -> QueueFigures:
@@ -115,15 +116,24 @@ _DUE_SITES = """
     ORDER BY f.counted_at NULLS FIRST LIMIT %(most)s
 """
 _COUNT_SITE = """
-    INSERT INTO rm_site_figures AS f (site_id, active, agreeing, drifting, skipped, failed, unsettled, counted_at)
-    SELECT %(site)s, count(*),
-           count(*) FILTER (WHERE state = 'agreeing'), count(*) FILTER (WHERE state = 'drifting'),
-           count(*) FILTER (WHERE state = 'skipped'), count(*) FILTER (WHERE state = 'failed'),
-           count(*) FILTER (WHERE state = 'unsettled'), now()
-    FROM (SELECT {state} AS state FROM rm_items i WHERE i.site_id = %(site)s AND i.active) judged
+    WITH judged AS (
+        SELECT {state} AS state, i.skip_reason AS reason, count(*) AS number
+        FROM rm_items i WHERE i.site_id = %(site)s AND i.active GROUP BY 1, 2
+    )
+    INSERT INTO rm_site_figures AS f
+        (site_id, active, agreeing, drifting, skipped, failed, unsettled, reasons, counted_at)
+    SELECT %(site)s, coalesce(sum(number), 0),
+           coalesce(sum(number) FILTER (WHERE state = 'agreeing'), 0),
+           coalesce(sum(number) FILTER (WHERE state = 'drifting'), 0),
+           coalesce(sum(number) FILTER (WHERE state = 'skipped'), 0),
+           coalesce(sum(number) FILTER (WHERE state = 'failed'), 0),
+           coalesce(sum(number) FILTER (WHERE state = 'unsettled'), 0),
+           coalesce(jsonb_object_agg(reason, number) FILTER (WHERE reason IS NOT NULL), '{{}}'), now()
+    FROM judged
     ON CONFLICT (site_id) DO UPDATE SET
         active = excluded.active, agreeing = excluded.agreeing, drifting = excluded.drifting,
-        skipped = excluded.skipped, failed = excluded.failed, unsettled = excluded.unsettled, counted_at = now()
+        skipped = excluded.skipped, failed = excluded.failed, unsettled = excluded.unsettled,
+        reasons = excluded.reasons, counted_at = now()
     WHERE f.counted_at < excluded.counted_at
 """
 STATE_SQL = """CASE

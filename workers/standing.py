@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from models.database import row, rows
 
@@ -13,7 +14,10 @@ SITES_SHOWN = 25  # those that need somebody first
 
 @dataclass(frozen=True, slots=True)
 class SiteStanding:
-    """A site at a glance. age_seconds: since the end of its last completed run; None: never synced."""
+    """A site at a glance. age_seconds: since the end of its last completed run; None: never synced.
+
+    store: its address or store hash. held: how many SKUs its last run waits with, where that is so.
+    """
 
     id: int
     name: str
@@ -30,36 +34,90 @@ class SiteStanding:
     failed: int
     unsettled: int
     alerts: int
+    store: str
+    company: str
+    run_step: str | None
+    held: int
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether a person has to look."""
+        return self.active and bool(self.alerts or self.failed or self.run_status in ("held", "failed"))
 
 
 _SITES = """
     SELECT s.id, s.name, s.platform, s.active, s.last_synced_at,
            extract(epoch FROM now() - s.last_synced_at)::float8, r.id, r.status,
            coalesce(f.active, 0), coalesce(f.agreeing, 0), coalesce(f.drifting, 0), coalesce(f.skipped, 0),
-           coalesce(f.failed, 0), coalesce(f.unsettled, 0), coalesce(a.number, 0)
-    FROM rm_sites s
+           coalesce(f.failed, 0), coalesce(f.unsettled, 0), coalesce(a.number, 0),
+           coalesce(s.store_hash, s.url, ''), c.name, r.step, CASE WHEN r.status = 'held' THEN r.held ELSE 0 END
+    FROM rm_sites s JOIN rm_companies c ON c.id = s.company_id
     LEFT JOIN rm_site_figures f ON f.site_id = s.id
     LEFT JOIN LATERAL (
-        SELECT id, status FROM rm_sync_runs WHERE site_id = s.id ORDER BY id DESC LIMIT 1) r ON true
+        SELECT id, status, step, held FROM rm_sync_runs WHERE site_id = s.id ORDER BY id DESC LIMIT 1) r ON true
     LEFT JOIN (
         SELECT site_id, count(*) AS number FROM rm_alerts
         WHERE state = 'open' AND site_id IS NOT NULL GROUP BY site_id) a ON a.site_id = s.id
-    WHERE %(id)s::int IS NULL OR s.id = %(id)s
-    ORDER BY s.active DESC, coalesce(a.number, 0) = 0, coalesce(r.status NOT IN ('held', 'failed'), true),
-             coalesce(f.failed, 0) = 0, lower(s.name)
-    LIMIT %(most)s
+    WHERE {which} ORDER BY {order} LIMIT %(most)s
+"""
+_NEEDIEST_FIRST = """
+    s.active DESC, coalesce(a.number, 0) = 0, coalesce(r.status NOT IN ('held', 'failed'), true),
+    coalesce(f.failed, 0) = 0, lower(s.name)
 """
 
 
 def sites(most: int = SITES_SHOWN) -> list[SiteStanding]:
     """Sites at a glance, those first that need somebody."""
-    return [SiteStanding(*found) for found in rows(_SITES, {"most": most, "id": None})]
+    return _found("true", _NEEDIEST_FIRST, {"most": most})
 
 
 def site(site_id: int) -> SiteStanding | None:
     """One site at a glance."""
-    found = rows(_SITES, {"most": 1, "id": site_id})
-    return SiteStanding(*found[0]) if found else None
+    found = _found("s.id = %(id)s", "s.id", {"most": 1, "id": site_id})
+    return found[0] if found else None
+
+
+STATES = {
+    "needs": "s.active AND (a.number > 0 OR f.failed > 0 OR r.status IN ('held', 'failed'))",
+    "syncing": "r.status IN ('queued', 'running')",
+    "never": "s.active AND s.last_synced_at IS NULL",
+    "paused": "NOT s.active",
+}
+"""Which sites one may ask for, and the condition of each."""
+_NAMED = """
+    (position(%(text)s IN lower(s.name)) > 0 OR position(%(text)s IN lower(c.name)) > 0
+     OR position(%(text)s IN lower(coalesce(s.store_hash, s.url, ''))) > 0)
+"""
+
+
+def search(
+    text: str = "",
+    *,
+    platform: str | None = None,
+    state: str | None = None,
+    after: tuple[str, int] | None = None,
+    most: int,
+) -> list[SiteStanding]:
+    """Sites by name. text: part of a name, a company's name or an address. state: one of STATES.
+
+    after: the lower-case name and the id of the last one of the page before.
+    """
+    which = ["true"]
+    if text:
+        which.append(_NAMED)
+    if platform is not None:
+        which.append("s.platform = %(platform)s")
+    if state is not None:
+        which.append(f"({STATES[state]})")
+    if after is not None:
+        which.append("(lower(s.name), s.id) > (%(name)s, %(id)s)")
+    name, site_id = after or ("", 0)
+    bound = {"text": text.lower(), "platform": platform, "name": name, "id": site_id, "most": most}
+    return _found(" AND ".join(which), "lower(s.name), s.id", bound)
+
+
+def _found(which: str, order: str, bound: dict[str, Any]) -> list[SiteStanding]:
+    return [SiteStanding(*found) for found in rows(_SITES.format(which=which, order=order), bound)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,3 +194,34 @@ def verdict(all_sites: Totals, alerts: Sequence[str]) -> Verdict:
             f"{all_sites.drifting:,} more show less since they have sold; the next full sync looks at them."
         )
     return Verdict("good", sentence, advice)
+
+
+def site_verdict(shown: SiteStanding, alerts: Sequence[str], error: str | None = None) -> Verdict:
+    """One sentence for a site. alerts: the sentences of its own that are open. error: of its last run."""
+    if not shown.active:
+        return Verdict(
+            "quiet", "This shop is paused: nothing in it is changed.", "Resuming it starts a full sync."
+        )
+    if shown.run_status == "held":
+        return Verdict(
+            "warn",
+            f"{shown.held:,} SKUs wait for somebody to look: they would fall to zero.",
+            "Everything else was pushed. Release them, or put right what is wrong and sync again.",
+        )
+    if shown.run_status == "failed":
+        return Verdict("bad", "The last full sync failed.", error or "")
+    if alerts:
+        return Verdict("bad", alerts[0], f"{len(alerts) - 1} more below." if len(alerts) > 1 else "")
+    if shown.run_status in ("queued", "running"):
+        return Verdict("busy", "A full sync is under way.")
+    if shown.failed:
+        return Verdict(
+            "warn",
+            f"{shown.failed:,} of {shown.items:,} SKUs were refused by the shop.",
+            "Each has the shop's reason: see the failed items of the last sync.",
+        )
+    if shown.last_synced_at is None:
+        return Verdict("quiet", "This shop was never synced.", "Test the connection, then sync it.")
+    if shown.unsettled:
+        return Verdict("busy", f"Work is under way for {shown.unsettled:,} SKUs.")
+    return Verdict("good", f"Everything is right: {shown.agreeing:,} SKUs show what they should.")

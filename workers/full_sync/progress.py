@@ -67,8 +67,12 @@ def keep(run_id: int, counts: dict[str, Any]) -> None:
 
 def figures(run: SyncRun) -> dict[str, Any]:
     """A run as the API and the command line show it, with live figures while it is open."""
-    live = counted(run) if run.status in OPEN_STATUSES else {}
-    shown = {
+    return stored(run) | (counted(run) if run.status in OPEN_STATUSES else {})
+
+
+def stored(run: SyncRun) -> dict[str, Any]:
+    """The same without counting: of an open run most of it is what was known at its last step."""
+    return {
         "id": run.id,
         "site_id": run.site_id,
         "status": run.status,
@@ -93,4 +97,3 @@ def figures(run: SyncRun) -> dict[str, Any]:
         "finished_at": utc_text(run.finished_at),
         "error": run.error,
     }
-    return shown | live
