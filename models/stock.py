@@ -21,7 +21,10 @@ from models.fields import now_field, time_field
 
 
 class Stock(Table):
-    """One BC item. `read_started_at` is the version of its figures and the proof of how fresh they are."""
+    """One BC item. `read_started_at` is the version of its figures and the proof of how fresh they are.
+
+    read_ended_at: when the last answer that said so had come. A read that began before may have seen older stock.
+    """
 
     company = ForeignKeyField(Company, column_name="company_id", on_delete="CASCADE")
     number = TextField()
@@ -31,6 +34,7 @@ class Stock(Table):
     blocked = BooleanField(default=False)
     name = TextField(default="")
     read_started_at: datetime = time_field()
+    read_ended_at: datetime = now_field()
     changed_at: datetime = now_field()
 
     class Meta:

@@ -1,7 +1,8 @@
 """Which read wins: state of shop and BC is written only where the stored version is older.
 
 A read carries `read_started_at`, taken before its request. Listings write only what they change; reads by id
-always write the version, so that a slower listing can't undo them.
+always write the version, so that a slower listing can't undo them. Of two reads of BC that were under way at once
+nobody can tell which saw the newer stock: where they differ, it is read again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from models.database import execute, row, transaction
+from models.database import execute, row, rows, transaction
 from workers.clients.business_central import BcItem
 from workers.clients.shop import ItemRef, ShopItem
 from workers.database_errors import retried
@@ -181,33 +182,54 @@ def record_gone(
     )
 
 
-_RECORD_STOCK = """
-    INSERT INTO rm_stock (company_id, number, key, quantity, type, blocked, name, read_started_at)
-    SELECT %s, number, key, quantity, type, blocked, name, %s
-    FROM jsonb_to_recordset(%s) AS r (
-        number text, key text, quantity numeric, type text, blocked boolean, name text)
+_READ_STOCK = """jsonb_to_recordset(%(rows)s) AS r (
+    number text, key text, quantity numeric(20, 5), type text, blocked boolean, name text)"""
+# A read that began while another was under way may have been worked on before it: it takes the row only where
+# both saw the same.
+_RECORD_STOCK = f"""
+    INSERT INTO rm_stock (company_id, number, key, quantity, type, blocked, name, read_started_at, read_ended_at)
+    SELECT %(company)s, number, key, quantity, type, blocked, name, %(started)s, %(ended)s FROM {_READ_STOCK}
     ORDER BY number
     ON CONFLICT (company_id, number) DO UPDATE SET
         key = excluded.key, quantity = excluded.quantity, type = excluded.type, blocked = excluded.blocked,
         name = excluded.name, read_started_at = excluded.read_started_at,
+        read_ended_at = greatest(rm_stock.read_ended_at, excluded.read_ended_at),
         changed_at = CASE WHEN rm_stock.quantity = excluded.quantity THEN rm_stock.changed_at ELSE now() END
     WHERE rm_stock.read_started_at < excluded.read_started_at
+      AND (rm_stock.read_ended_at <= excluded.read_started_at
+           OR (rm_stock.quantity, rm_stock.type) = (excluded.quantity, excluded.type))
+"""
+# A statement of its own, that it sees what others wrote while the one before waited for them. What differs and
+# was not taken is older, if all of the stored read came after, and else in dispute.
+_DISPUTED = f"""
+    SELECT s.number FROM rm_stock s JOIN {_READ_STOCK} ON r.number = s.number
+    WHERE s.company_id = %(company)s AND s.read_started_at < %(ended)s
+      AND (s.quantity, s.type) <> (r.quantity, r.type)
+    ORDER BY s.number
 """
 
 
-def record_stock(company_id: int, items: Iterable[BcItem], read_started_at: datetime) -> int:
-    """Write what BC holds into rm_stock, 500 rows a statement; gives how many rows were newer.
+def record_stock(
+    company_id: int, items: Iterable[BcItem], read_started_at: datetime, read_ended_at: datetime
+) -> list[str]:
+    """Write what BC holds into rm_stock, 500 rows a statement; gives the numbers that must be read again.
 
-    Every read stamps its rows: a sync trusts only stock read since it asked, so freshness has to be stored.
+    Those stay as they were: another read, which was under way at the same time, saw something else. Every read
+    stamps its rows: a sync trusts only stock read since it asked, so freshness has to be stored.
     """
-    written = 0
+    disputed: list[str] = []
     for batch in batched(items):
         latest = {item.number: _stock_row(item) for item in batch}
+        parameters = {
+            "company": company_id,
+            "started": read_started_at,
+            "ended": read_ended_at,
+            "rows": json.dumps(list(latest.values())),
+        }
         with transaction():
-            written += execute(
-                _RECORD_STOCK, (company_id, read_started_at, json.dumps(list(latest.values())))
-            )
-    return written
+            if execute(_RECORD_STOCK, parameters) < len(latest):
+                disputed += [number for (number,) in rows(_DISPUTED, parameters)]
+    return disputed
 
 
 def _stock_row(item: BcItem) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from workers.clients.business_central_chains import PAGE_ROWS, fewest_calls
 from workers.connections import company_client
 from workers.full_sync import steps
 from workers.jobs import Claim, Done, NewJob, Work
-from workers.observations import record_stock
+from workers.stock_reads import read_chain, record
 
 SCAN = "scan"
 CHAINS = "chains"
@@ -48,7 +48,7 @@ def scan(work: Work) -> Done:
     started = clock.now()
     with company_client(claim.company_id, work) as client:
         page = client.scan(claim.payload["next"])
-    record_stock(claim.company_id, page.items, started)
+        record(client, claim.company_id, page.items, started)
     total = claim.payload["rows"] + len(page.items)
     if page.next_link is not None:
         following = _job(claim, "stock.scan", {"next": page.next_link, "rows": total})
@@ -58,7 +58,7 @@ def scan(work: Work) -> Done:
 
     before = _item_count(claim.company_id)
 
-    def record() -> None:
+    def count() -> None:
         _count(claim, len(page.items))
         suspicion = guard.fewer_than_before(total, before)
         if suspicion is None:  # else the next answer is held against the same number
@@ -68,18 +68,16 @@ def scan(work: Work) -> Done:
             (fewest_scan_calls(total), suspicion, claim.refresh_id),
         )
 
-    return Done(result={"rows": len(page.items)}, record=record)
+    return Done(result={"rows": len(page.items)}, record=count)
 
 
 def chain(work: Work) -> Done:
     """One or-chain of numbers. A number that does not come back is unknown, never 0."""
     claim = work.claim
     assert claim.company_id is not None
-    started = clock.now()
     with company_client(claim.company_id, work) as client:
-        items = client.read_chain(claim.payload["numbers"])
-    record_stock(claim.company_id, items, started)
-    return Done(result={"rows": len(items)}, record=lambda: _count(claim, len(items)))
+        number = read_chain(client, claim.company_id, claim.payload["numbers"])
+    return Done(result={"rows": number}, record=lambda: _count(claim, number))
 
 
 def _close_to_joiners(refresh_id: int) -> bool:

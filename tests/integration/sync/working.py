@@ -19,7 +19,7 @@ MOST_JOBS = 2_000  # of one call: more means that jobs come again for ever
 
 _CLOCKS = {
     "rm_items": ("observed_at", "stock_read_at", "sent_at", "updated_at", "deactivated_at"),
-    "rm_stock": ("read_started_at", "changed_at"),
+    "rm_stock": ("read_started_at", "read_ended_at", "changed_at"),
     "rm_stock_refreshes": ("read_started_at", "finished_at", "created_at"),
     "rm_sync_runs": ("created_at", "started_at", "list_started_at", "finished_at", "updated_at"),
     "rm_queue": ("available_at", "hinted_at", "started_at", "finished_at", "created_at", "updated_at"),
