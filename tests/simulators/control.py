@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
+from collections import defaultdict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from .simulator import Simulator
 
 Action = Callable[[dict[str, Any]], Any]
+
+HOLD_SECONDS = 30.0  # a call that is held is let go by then, whatever becomes of the test
 
 
 class ControlPanel:
@@ -31,7 +35,12 @@ class ControlPanel:
             "faults": self._faults,
             "latency": self._latency,
             "after": self._after,
+            "hold": self._hold,
+            "held": lambda body: {"number": self._held[str(body["gate"])]},
+            "let_go": self._let_go,
         }
+        self._gates: defaultdict[str, threading.Event] = defaultdict(threading.Event)
+        self._held: defaultdict[str, int] = defaultdict(int)
 
     def add(self, **actions: Action) -> None:
         self.actions.update(actions)
@@ -60,10 +69,11 @@ class ControlPanel:
 
     def _latency(self, body: dict[str, Any]) -> Any:
         self._simulator.latency_seconds = float(body["ms"]) / 1000
+        self._simulator.jitter_seconds = float(body.get("jitter_ms", 0)) / 1000
         return {}
 
     def _after(self, body: dict[str, Any]) -> Any:
-        """`{route, nth, do: [{action, ..., on: other simulator's name}]}`."""
+        """`{route, nth, early, do: [{action, ..., on: other simulator's name}]}`."""
         steps: list[dict[str, Any]] = body["do"]
 
         def act() -> None:
@@ -74,5 +84,17 @@ class ControlPanel:
                 except Exception:
                     self._simulator.counters.error(traceback.format_exc())
 
-        self._simulator.after(body["route"], int(body.get("nth", 1)), act)
+        early = bool(body.get("early", False))
+        self._simulator.after(body["route"], int(body.get("nth", 1)), act, early=early)
+        return {}
+
+    def _hold(self, body: dict[str, Any]) -> Any:
+        """`{gate}`: a step of `after`; the call goes no further until `let_go` opens the gate."""
+        gate = str(body["gate"])
+        self._held[gate] += 1
+        self._gates[gate].wait(HOLD_SECONDS)
+        return {}
+
+    def _let_go(self, body: dict[str, Any]) -> Any:
+        self._gates[str(body["gate"])].set()
         return {}

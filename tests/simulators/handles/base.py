@@ -62,15 +62,30 @@ class SimulatorHandle:
         """Replaces the fault plan (faults.FaultPlan has the fields); without arguments, no faults."""
         self.control("faults", rate=rate, rules=rules or [], **plan)
 
-    def set_latency(self, milliseconds: float) -> None:
-        self.control("latency", ms=milliseconds)
+    def set_latency(self, milliseconds: float, jitter: float = 0) -> None:
+        """Each call takes so long before it is worked on; `jitter`: its answer, up to so long after it was."""
+        self.control("latency", ms=milliseconds, jitter_ms=jitter)
 
     def configure(self, **settings: Any) -> None:
         self.control("configure", **settings)
 
-    def after(self, route: str, *steps: dict[str, Any], nth: int = 1) -> None:
+    def after(self, route: str, *steps: dict[str, Any], nth: int = 1, early: bool = False) -> None:
         """Does the steps once the nth next call of `route` has been worked on, before it is answered.
 
         A step is `{"action": "delete_product", "product_id": 5}`; `"on": name` aims at another simulator.
+        early: before it is worked on.
         """
-        self.control("after", route=route, nth=nth, do=list(steps))
+        self.control("after", route=route, nth=nth, do=list(steps), early=early)
+
+    def hold(self, route: str, gate: str, *, nth: int = 1, early: bool = False) -> None:
+        """The nth next call of `route` goes no further until `let_go`: unanswered, or `early`, not worked on."""
+        self.after(route, {"action": "hold", "gate": gate}, nth=nth, early=early)
+
+    def held(self, gate: str) -> int:
+        """How many calls have come to a gate."""
+        number: int = self.control("held", gate=gate)["number"]
+        return number
+
+    def let_go(self, gate: str) -> None:
+        """Opens a gate, for good."""
+        self.control("let_go", gate=gate)
