@@ -24,3 +24,12 @@ class Principal:
     def __str__(self) -> str:
         """As it is kept with what was asked for."""
         return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whoever types a command: known to the machine, and allowed all that its configuration allows."""
+
+    name: str
+    kind: Literal["cli"] = "cli"
+    id: None = None

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from dataclasses import dataclass
+from datetime import datetime
 
 from models.access import ROLE_SCOPES, User
-from models.database import execute, row, session, transaction
+from models.database import execute, row, rows, session, transaction
 from workers.principals import Principal
 from workers.tokens import hashed
 
 IDLE_DAYS = 7  # unused for so long: over
 LONGEST_DAYS = 30  # however much used: over
 TOKEN_BYTES = 32
+MOST_SHOWN = 100  # of one person: more than that is nobody's
+ALIVE = (
+    f"s.last_seen_at > now() - interval '{IDLE_DAYS} days'"
+    f" AND s.created_at > now() - interval '{LONGEST_DAYS} days'"
+)
+"""A session `s` that still counts."""
 
 
 def begin(user: User, *, address: str, browser: str) -> str:
@@ -31,7 +39,7 @@ def find(token: str) -> Principal | None:
     """Whose session this is, or None. Notes its use, at most once a minute."""
     wanted = hashed(token)
     with session():
-        found = row(_FIND, (wanted, IDLE_DAYS, LONGEST_DAYS))
+        found = row(_FIND, (wanted,))
         if found is None or not hmac.compare_digest(found[3], wanted):
             return None
         if found[4]:
@@ -39,12 +47,33 @@ def find(token: str) -> Principal | None:
     return Principal("user", found[0], found[1], ROLE_SCOPES[found[2]])
 
 
-_FIND = """
+_FIND = f"""
     SELECT u.id, u.name, u.role, s.token_hash, s.last_seen_at < now() - interval '1 minute'
     FROM rm_sessions s JOIN rm_users u ON u.id = s.user_id
-    WHERE s.token_hash = %s AND u.active
-      AND s.last_seen_at > now() - make_interval(days => %s)
-      AND s.created_at > now() - make_interval(days => %s)
+    WHERE s.token_hash = %s AND u.active AND {ALIVE}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A browser that is signed in. this: the one that asks."""
+
+    address: str
+    browser: str
+    created_at: datetime
+    last_seen_at: datetime
+    this: bool
+
+
+def of(user_id: int, *, token: str = "") -> list[Opened]:
+    """Where a person is signed in now, the last used first, as many as a page holds; token: who asks."""
+    return [Opened(*found) for found in rows(_OF, (hashed(token), user_id, MOST_SHOWN))]
+
+
+_OF = f"""
+    SELECT s.address, s.browser, s.created_at, s.last_seen_at, s.token_hash = %s
+    FROM rm_sessions s WHERE s.user_id = %s AND {ALIVE}
+    ORDER BY s.last_seen_at DESC LIMIT %s
 """
 
 

@@ -33,6 +33,15 @@ def create(name: str, scope: str) -> tuple[ApiToken, str]:
         return ApiToken.get_by_id(made), token
 
 
+def newest(before: int | None, most: int) -> list[ApiToken]:
+    """Tokens, the newest first, from the one before this id on."""
+    query = ApiToken.select().order_by(ApiToken.id.desc()).limit(most)
+    if before is not None:
+        query = query.where(ApiToken.id < before)
+    with session():
+        return list(query)
+
+
 def check(token: str) -> Principal | None:
     """Whose token this is, or None. Notes its use, at most once a minute."""
     wanted = hashed(token)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import peewee
@@ -9,14 +11,16 @@ from pydantic import SecretStr
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from models.access import ROLE_SCOPES, User
-from models.database import execute, row, session, transaction
+from models.database import execute, row, rows, session, transaction
 from workers.errors import Conflict, FieldError, InvalidFields, UnknownRecord
 from workers.forms import Form, Name, left_out, parse
+from workers.sessions import ALIVE
 
 ROLES = tuple(ROLE_SCOPES)
 Role = Literal["viewer", "operator", "admin"]
 SHORTEST_PASSWORD = 12  # characters; the panel faces a network, and length is what resists guessing
 LONGEST_PASSWORD = 500  # characters; hashing a novel costs us, not the guesser
+DIFFERENT = FieldError("again", "is not the same password as above")
 METHOD = "scrypt"  # werkzeug's, with its parameters: well kept, and of the standard library
 
 
@@ -67,10 +71,57 @@ def change(user_id: int, values: dict[str, object]) -> User:
             if "password_hash" in fields:
                 fields["password_changed_at"] = peewee.fn.now()
             User.update(**fields).where(User.id == user_id).execute()
-            if row("SELECT 1 FROM rm_users WHERE role = 'admin' AND active LIMIT 1") is None:
+            fewer = fields.keys() & {"role", "active"}
+            if fewer and row("SELECT 1 FROM rm_users WHERE role = 'admin' AND active LIMIT 1") is None:
                 raise Conflict("last_admin", "somebody must stay who is an admin and active", field="role")
             execute("DELETE FROM rm_sessions WHERE user_id = %s", (user_id,))
         return User.get_by_id(user_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person as the list has them. sessions: browsers that are signed in now."""
+
+    id: int
+    name: str
+    role: str
+    active: bool
+    created_at: datetime
+    last_signed_in_at: datetime | None
+    password_changed_at: datetime
+    sessions: int
+
+
+def people(most: int, *, after: int | None = None) -> list[Person]:
+    """People by name; after: the id of the last one that was shown."""
+    return [Person(*found) for found in rows(f"{_PEOPLE} WHERE {_AFTER}", (after, after, most))]
+
+
+def get(user_id: int) -> Person:
+    """One person. Raises UnknownRecord."""
+    found = row(f"{_PEOPLE} WHERE u.id = %s", (user_id,))
+    if found is None:
+        raise UnknownRecord("user")
+    return Person(*found)
+
+
+def named(name: str) -> Person:
+    """The person of this name, whatever its case. Raises UnknownRecord."""
+    found = row(f"{_PEOPLE} WHERE lower(u.name) = lower(%s)", (name.strip(),))
+    if found is None:
+        raise UnknownRecord("user")
+    return Person(*found)
+
+
+_PEOPLE = f"""
+    SELECT u.id, u.name, u.role, u.active, u.created_at, u.last_signed_in_at, u.password_changed_at,
+           (SELECT count(*) FROM rm_sessions s WHERE s.user_id = u.id AND {ALIVE})
+    FROM rm_users u
+"""
+_AFTER = """
+    %s::int IS NULL OR lower(u.name) > (SELECT lower(name) FROM rm_users WHERE id = %s)
+    ORDER BY lower(u.name) LIMIT %s
+"""
 
 
 def anybody() -> bool:

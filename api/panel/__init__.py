@@ -11,10 +11,10 @@ NAME = "panel"
 
 def init_app(app: Flask) -> None:
     """Mount all pages; `auth.init_app` is told of `door.principal` for them."""
-    from api.panel import overview, sign_in
+    from api.panel import account, audit_log, overview, settings, sign_in, tokens, users
 
     panel = Blueprint(NAME, __name__)
-    for page in (sign_in, overview):
+    for page in (sign_in, account, overview, settings, users, tokens, audit_log):
         panel.register_blueprint(page.blueprint())
     assets.init_app(app)
     door.init_app(app, panel)

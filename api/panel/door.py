@@ -10,6 +10,7 @@ from flask.sessions import SecureCookieSessionInterface
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from api.errors import ProblemError, problem
+from models.access import User
 from models.config import settings
 from workers import sessions
 from workers.principals import Principal
@@ -57,6 +58,15 @@ def principal() -> Principal:
     if found is None:
         raise SignInNeeded
     return found
+
+
+def begin(person: User) -> None:
+    """Sign a person in here, under a new name of the session, so that none can be planted."""
+    session.clear()
+    session.permanent = False
+    session[SESSION_KEY] = sessions.begin(
+        person, address=request.remote_addr or "", browser=request.headers.get("User-Agent", "")
+    )
 
 
 def is_private_enough() -> bool:

@@ -22,6 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api.errors import ProblemError
 from api.panel import words
 from models.database import DatabaseUnavailable, row
+from workers.errors import Conflict, InvalidFields
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -35,7 +36,7 @@ NAVIGATION = (
     ("Queues", "panel.queues.show", "/queues"),
     ("Webhook log", "panel.webhook_log.show_all", "/webhook-log"),
     ("Settings", "panel.settings.show", "/settings"),
-    ("Access", "panel.access.show", "/access"),
+    ("Access", "panel.users.show_all", "/access"),
     ("API docs", "panel.api_docs.show", "/api-docs"),
 )
 THEMES = ("light", "dark")
@@ -80,9 +81,24 @@ def may(scope: str) -> bool:
     return "principal" in g and g.principal.may(scope)
 
 
+def errors_of(error: InvalidFields | Conflict) -> dict[str, str]:
+    """What is wrong with a form: a field's name -> its message, the first of each."""
+    if isinstance(error, Conflict):
+        return {error.field or "": error.message}
+    return {entry.field: entry.message for entry in reversed(error.errors)}
+
+
 def navigation() -> Sequence[tuple[str, str, str]]:
-    """The pages beside the overview, in their order: label, endpoint, the beginning of its addresses."""
-    return [entry for entry in NAVIGATION if entry[1] in current_app.view_functions]
+    """The pages beside the overview, in their order: label, endpoint, the beginning of its addresses.
+
+    Those that the person may open.
+    """
+    views = current_app.view_functions
+    return [entry for entry in NAVIGATION if entry[1] in views and may(_scope(views[entry[1]]))]
+
+
+def _scope(view: Any) -> str:
+    return str(getattr(view, "needs_scope", "admin"))
 
 
 def keep(**changes: Any) -> str:

@@ -9,7 +9,6 @@ from api import audit
 from api.auth import PUBLIC, needs, principal
 from api.panel import door
 from api.panel.look import go, page
-from models.access import User
 from workers import sessions, users
 from workers.sign_in import TooManyFailures, sign_in
 
@@ -49,15 +48,7 @@ def enter() -> Response:
         return _form(f"Too many failed tries: wait {error.seconds:.0f} s before the next.", 429)
     if person is None:
         return _form(WRONG, 422)
-    return _begin(person)
-
-
-def _begin(person: User) -> Response:
-    session.clear()
-    session.permanent = False
-    session[door.SESSION_KEY] = sessions.begin(
-        person, address=request.remote_addr or "", browser=request.headers.get("User-Agent", "")
-    )
+    door.begin(person)
     return go(door.local_path(request.form.get("next")))
 
 
@@ -75,7 +66,8 @@ def leave_everywhere() -> Response:
     ended = sessions.end_all(principal().id)
     audit.note(sessions=ended)
     session.clear()
-    return go(url_for("panel.sign_in.show"), f"You are signed out everywhere: {ended} sessions have ended.")
+    browsers = "one browser" if ended == 1 else f"{ended} browsers"
+    return go(url_for("panel.sign_in.show"), f"You are signed out everywhere: of {browsers}.")
 
 
 def _form(error: str | None = None, status: int = 200) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
@@ -46,6 +47,11 @@ def when(moment: datetime | None, never: str = "never") -> Markup:
     )
 
 
+def at_zone(moment: datetime, zone: str) -> str:
+    """The wall clock of a zone at a moment: Mon 24 Nov, 02:00."""
+    return moment.astimezone(ZoneInfo(zone)).strftime("%a %-d %b, %H:%M")
+
+
 def state(word: Any, text: str | None = None) -> Markup:
     """A state as a badge: a word in the colour of its meaning."""
     kind = STATE_KINDS.get(str(word), "quiet")
@@ -57,6 +63,30 @@ def plain(word: Any) -> str:
     return str(word).replace("_", " ")
 
 
+_BROWSERS = (
+    ("Edg", "Edge"),
+    ("OPR", "Opera"),
+    ("Firefox", "Firefox"),
+    ("Chrome", "Chrome"),
+    ("Safari", "Safari"),
+)
+_MACHINES = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def browser(agent: str) -> str:
+    """Chrome on Linux: what a person knows their browser by."""
+    name = next((shown for part, shown in _BROWSERS if part in agent), "unknown browser")
+    machine = next((shown for part, shown in _MACHINES if part in agent), None)
+    return f"{name} on {machine}" if machine else name
+
+
 ROLES = {scope: role for role, scope in ROLE_SCOPES.items()}
 
 
@@ -65,4 +95,13 @@ def role(scope: str) -> str:
     return ROLES[scope]
 
 
-FILTERS = {"role": role, "number": number, "span": span, "when": when, "state": state, "plain": plain}
+FILTERS = {
+    "browser": browser,
+    "role": role,
+    "number": number,
+    "span": span,
+    "when": when,
+    "at_zone": at_zone,
+    "state": state,
+    "plain": plain,
+}

@@ -10,10 +10,8 @@ from pydantic import Field, WithJsonSchema, create_model
 from api.rest import routes
 from api.rest.lists import Answer
 from models import setting
-from models.database import transaction
-from models.setting import SETTINGS, SettingError
-from workers.alerts.channels import check_address
-from workers.errors import ConfigurationError, FieldError, InvalidFields
+from models.setting import SETTINGS
+from workers import setting_changes
 from workers.forms import Form, left_out
 
 
@@ -72,20 +70,5 @@ def get() -> SettingsAnswer:
 
 def change(body: SettingsChange) -> SettingsAnswer:
     """Change settings: all that are given, or none if one of them is wrong."""
-    errors: list[FieldError] = []
-    with transaction():
-        before = setting.read_all()
-        for key, value in body.given().items():
-            try:
-                if isinstance(value, str) and not value.isprintable():
-                    raise SettingError("must not contain control characters")
-                if setting.checked(key, value) != before[key]:  # the same again must not move the schedule
-                    check_address(key, value)
-                    setting.change(key, value)
-            except SettingError as error:
-                errors.append(FieldError(key, str(error)))
-            except ConfigurationError as error:
-                errors.append(FieldError(error.field, error.message))
-        if errors:
-            raise InvalidFields(errors)
+    setting_changes.apply(body.given())
     return get()

@@ -91,6 +91,12 @@ function openSheet(link) {
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
 }
 
+// What was done in the dialog shows behind it.
+sheet()?.addEventListener("close", () => {
+  document.getElementById("dialog").replaceChildren();
+  timers.forEach((_, element) => refresh(element));
+});
+
 function confirmFirst(form) {
   document.getElementById("sheet-title").textContent = form.querySelector("button").textContent;
   const body = document.getElementById("dialog");
@@ -133,11 +139,19 @@ document.addEventListener("click", (event) => {
     return;
   }
   const copy = event.target.closest("[data-copies]");
-  if (copy) {
-    navigator.clipboard?.writeText(document.getElementById(copy.dataset.copies).textContent.trim());
-    copy.textContent = "Copied";
-  }
+  if (copy) copyText(copy, document.getElementById(copy.dataset.copies));
 });
+
+// Over plain HTTP the browser gives no clipboard to scripts: then the text is selected, and the reader copies it.
+async function copyText(button, source) {
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.textContent = "Copied";
+  } catch {
+    getSelection().selectAllChildren(source);
+    button.textContent = "Selected: copy it by Ctrl+C";
+  }
+}
 
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -196,4 +210,5 @@ showTimes(document);
 showDependent(document);
 showCharts();
 startRefreshing();
+document.querySelector("main [aria-invalid=true]")?.focus();
 setInterval(() => { if (!document.hidden) showTimes(document); }, 5000);

@@ -14,7 +14,7 @@ from models.database import rows
 from tests.integration.panel.conftest import Person
 
 OPEN = {("GET", "/sign-in"), ("POST", "/sign-in")}
-OWN = {"/sign-out", "/sign-out/everywhere"}  # of one's own session: for every role
+OWN = {"/sign-out", "/sign-out/everywhere", "/account"}  # of one's own session: for every role
 
 
 def routes(app: Flask) -> Iterator[tuple[str, str, str]]:
