@@ -7,6 +7,7 @@ its tick only hurries a check that the dispatcher makes as well (workers/occasio
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import time
 from types import FrameType
@@ -28,6 +29,11 @@ TICK_TOO_OLD_SECONDS = 50  # the next tick is due then
 
 class PatientScheduler(Scheduler):
     """periodiq's loop, which outlives Redis: a tick that can't be sent is not missed by anyone."""
+
+    def __init__(self, actors: list[Any]) -> None:
+        super().__init__(actors)
+        # Signal handlers put into it, and may interrupt a `get`: only this kind of queue allows that.
+        self.alarm_q = queue.SimpleQueue()
 
     def schedule(self) -> None:
         """Send what is due, and set the alarm for the next minute: one turn of the loop."""
@@ -75,6 +81,8 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    # periodiq sets this handler after its first alarm: on a stalled machine that one would end us, or be lost on PID 1.
+    signal.signal(signal.SIGALRM, scheduler.signal_handler)
     log.info("scheduler started", action="start")
     scheduler.schedule()
     scheduler.loop()
