@@ -8,6 +8,7 @@ from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from models.database import rows
+from models.site import Site
 from workers import clock, nights, occasions, site_nights
 from workers.nights import Past
 from workers.occasions import FULL_SYNC, TIME_SETTINGS
@@ -79,17 +80,31 @@ def schedules(now: datetime | None = None) -> Iterator[Line]:
 
 def own_sites(now: datetime | None = None) -> Iterator[SiteLine]:
     """The active sites that have a time of their own, or no nights."""
-    now = now or clock.now()
-    settings, state = occasions.wanted(FULL_SYNC), occasions.state_of(FULL_SYNC)
-    zone = ZoneInfo(settings.zone)
-    since = state.since if state is not None and state.zone == settings.zone else now
-    due = {
-        site.site_id: nights.next_due(site.past, max(site.since, since), now, site.at, zone)
-        for site in site_nights.own()
-    }
+    due = _own_nights(now or clock.now())
     for site_id, name, enabled, at, *night in rows(_SITES):
         last = Night(*night) if night[0] is not None else None
         yield SiteLine(site_id, name, enabled, at, due.get(site_id), last)
+
+
+def next_of(site: Site, now: datetime | None = None) -> datetime | None:
+    """When a site's next nightly full sync is due; None: it has none."""
+    now = now or clock.now()
+    if not site.active or not site.full_sync_enabled:
+        return None
+    if site.full_sync_time is not None:
+        return _own_nights(now, site.id).get(site.id)
+    return next(line.next_due_at for line in schedules(now) if line.name == FULL_SYNC)
+
+
+def _own_nights(now: datetime, only: int | None = None) -> dict[int, datetime]:
+    """Site -> when its own next night is due."""
+    settings, state = occasions.wanted(FULL_SYNC), occasions.state_of(FULL_SYNC)
+    zone = ZoneInfo(settings.zone)
+    since = state.since if state is not None and state.zone == settings.zone else now
+    return {
+        site.site_id: nights.next_due(site.past, max(site.since, since), now, site.at, zone)
+        for site in site_nights.own(only)
+    }
 
 
 _RECENT = """

@@ -105,6 +105,21 @@ def status(site: Site) -> Report:
         return _report(desk)
 
 
+def remembered(site: Site) -> Report | None:
+    """What the last look at the shop found, without asking it; None: nobody has looked yet."""
+    document = site.webhooks
+    if "topics" not in document:
+        return None
+    heard = _heard(site.id, list(document["topics"]))
+    topics = tuple(
+        Topic(topic, seen["state"], seen["hook_id"], heard.get(topic))
+        for topic, seen in document["topics"].items()
+    )
+    return Report(
+        site.id, document["destination"], topics, stale=document["stale"], others=document["others"]
+    )
+
+
 def work_on(site: Site, api: HookApi, *, remove_stale: bool, request_id: str | None = None) -> Report:
     """Put a site's registrations right, and ask for a sync where events were missed. Under its lock."""
     desk = opened(site, api)
@@ -233,9 +248,14 @@ def _save(desk: Desk, *, registered: bool, gap: str | None, request_id: str | No
 def _report(desk: Desk) -> Report:
     plan = desk.plan()
     topics = hook_plan.topics(desk.site)
-    heard = dict(rows(_LAST_DELIVERIES, {"site": desk.site.id, "topics": list(topics)}))
+    heard = _heard(desk.site.id, list(topics))
     found = tuple(Topic(topic, *desk.state(topic), heard.get(topic)) for topic in topics)
     return Report(desk.site.id, desk.destination, found, stale=len(plan.remove), others=plan.others)
+
+
+def _heard(site_id: int, topics: list[str]) -> dict[str, datetime | None]:
+    """When each topic was delivered last."""
+    return dict(rows(_LAST_DELIVERIES, {"site": site_id, "topics": topics}))
 
 
 # The last of each topic from an index: counting over a large log would take seconds.
