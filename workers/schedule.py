@@ -33,7 +33,7 @@ class PatientScheduler(Scheduler):
     def __init__(self, actors: list[Any]) -> None:
         super().__init__(actors)
         # Signal handlers put into it, and may interrupt a `get`: only this kind of queue allows that.
-        self.alarm_q = queue.SimpleQueue()
+        self.alarm_q: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def schedule(self) -> None:
         """Send what is due, and set the alarm for the next minute: one turn of the loop."""
