@@ -16,8 +16,8 @@ from api import procfile
 from api.child import Child, Write
 
 LOOK_SECONDS = 0.1
-# Longer than the 20 s that gunicorn and dramatiq give to what they are doing.
-GRACE_SECONDS = 25.0
+# Longer than the 50 s that dramatiq gives to what it is doing (Procfile), which is longer than a write may take.
+GRACE_SECONDS = 55.0
 # Who feeds others ends before them, but a worker that finishes its job holds nobody up.
 HEAD_START_SECONDS = 0.5
 LAST_LINES_SECONDS = 1.0
