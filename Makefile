@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PROCESSES ?= 3
 STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-header --no-annotate pyproject.toml
+	--no-emit-index-url --no-header --no-annotate
 
 .PHONY: help install demo test bench soak lock clean
 
@@ -58,8 +58,10 @@ soak: install
 
 lock:
 	@command -v $(UV) >/dev/null || { echo "uv is needed: $(PYTHON) -m pip install uv" >&2; exit 1; }
-	$(COMPILE) --output-file requirements/runtime.lock
-	$(COMPILE) --extra embedded --extra dev --output-file requirements/dev.lock
+	$(COMPILE) pyproject.toml --output-file requirements/runtime.lock
+	$(COMPILE) pyproject.toml --extra embedded --extra dev --output-file requirements/dev.lock
+	@# What builds our own wheel in the image: the same as in pyproject.toml.
+	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | $(COMPILE) - --output-file requirements/build.lock
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
