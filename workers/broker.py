@@ -22,7 +22,9 @@ MAINTENANCE_CHANCE = 50_000  # in a million commands: a killed worker's messages
 WORKER_SOCKET_SECONDS = 20.0  # redis-py's 5 s strands messages in a worker (design)
 WORKER_RETRIES = 6
 SENDER_SOCKET_SECONDS = 0.2  # a request that asks for work must not wait for Redis
-MESSAGE_AGE_MS = 600_000  # an old hint is worth nothing: the dispatcher has sent another
+# An old hint is worth nothing: the dispatcher has sent another. But two machines' clocks tell its age: a worker whose
+# clock is ahead by more than this would drop them all.
+MESSAGE_AGE_MS = 3_600_000
 
 
 def _client(*, worker: bool) -> redis.Redis:

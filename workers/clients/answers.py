@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, NoReturn
 
+from models.database import DatabaseUnavailable
+from workers import clock
 from workers.errors import (
     AuthenticationRefused,
     BadAnswer,
@@ -143,14 +144,20 @@ def wait_asked(headers: Mapping[str, str], status: int = 429) -> float | None:
 
 
 def _seconds(value: str | None, now: str | None) -> float | None:
-    """Seconds from a header, or until the date in it by the sender's own clock (`now`), else by ours."""
+    """Seconds from a header, or until the date in it by the sender's own clock (`now`), else by PostgreSQL's.
+
+    Never by this machine's, which may be minutes off: it would call at once, or far too late.
+    """
     number = _number(value)
     if number is not None or value is None:
         return number
     moment = _moment(value)
     if moment is None:
         return None
-    return max(moment - (_moment(now or "") or time.time()), 0.0)
+    try:
+        return max(moment - (_moment(now or "") or clock.now().timestamp()), 0.0)
+    except DatabaseUnavailable:
+        return None
 
 
 def _number(value: str | None) -> float | None:
