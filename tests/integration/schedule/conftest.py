@@ -42,7 +42,7 @@ class Reused:
         """The URL of a Redis database of one's own."""
         return self._servers.new_redis()
 
-    def drop_database(self, _url: str) -> None:
+    def take_back(self, _url: str) -> None:
         """Not before the last test."""
 
     def close(self) -> None:
