@@ -19,7 +19,7 @@ from workers import limit_scripts
 from workers.errors import MustWait, RateLimited, RemoteError
 from workers.jobs import QUEUES
 from workers.outbox import committing, hint_after_commit
-from workers.redis_client import RedisAwayError, run_script
+from workers.redis_client import RedisAwayError, attempt, run_script
 
 FAILURES_TO_OPEN = 5  # in a row; fewer would open it on one bad minute of a host
 PROBE_SECONDS = 20.0
@@ -112,6 +112,15 @@ def succeeded(scope: str) -> bool:
         except DatabaseUnavailable as error:  # they wait for as long as a probe would have
             log.warning("Nobody woken", action="breaker.closed", scope=scope, error=str(error).strip())
     return closed
+
+
+def open_seconds(scope: str) -> float | None:
+    """For how long the breaker has been open; None: it is closed. Raises RedisAwayError."""
+    opened = attempt(lambda redis_client: redis_client.hget(_key(scope), "opened"))
+    if opened is None:
+        return None
+    seconds, microseconds = attempt(lambda redis_client: redis_client.time())
+    return max(seconds + microseconds / 1e6 - int(opened) / 1000, 0.0)
 
 
 def _wake(scope: str) -> None:

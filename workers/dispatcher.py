@@ -19,6 +19,7 @@ from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
 from workers.log import configure as configure_logging
+from workers.presence import DISPATCHER, Presence
 from workers.webhooks import catch_up, rounds
 
 log = structlog.get_logger()
@@ -48,11 +49,12 @@ def turn(*, heal: bool) -> int:
     return found + sum(hint_due(queue, HINTS_A_TURN, again=True) for queue in QUEUES)
 
 
-def run(stop: threading.Event) -> None:
+def run(stop: threading.Event, presence: Presence) -> None:
     """Look until told to stop; outlives PostgreSQL and Redis."""
     healed = time.monotonic()
     while not stop.is_set():
         liveness.touch()
+        presence.moved()
         heal = time.monotonic() - healed > HEAL_SECONDS
         pause = TURN_SECONDS
         try:
@@ -81,7 +83,10 @@ def main() -> None:
     configure()
     connect_sender()
     log.info("dispatcher started", action="start")
-    run(stop)
+    presence = Presence(DISPATCHER)
+    presence.begin()
+    run(stop, presence)
+    presence.leave()
     log.info("dispatcher stopped", action="stop")
 
 

@@ -9,11 +9,13 @@ from workers.broker import actor_name, broker, send_through
 from workers.execute import execute
 from workers.jobs import QUEUES
 from workers.log import configure as configure_logging
+from workers.presence import WorkersArePresent
 from workers.schedule import declare_tick
 
 configure_logging("worker")
 configure()
 BROKER = broker(worker=True)
+BROKER.add_middleware(WorkersArePresent())
 send_through(BROKER)
 
 

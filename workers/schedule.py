@@ -17,10 +17,12 @@ import dramatiq
 import structlog
 from periodiq import PeriodiqMiddleware, Scheduler, cron
 
+from models.database import configure
 from workers import liveness, occasions
 from workers.broker import broker
 from workers.jobs import SYNC
 from workers.log import configure as configure_logging
+from workers.presence import SCHEDULER, Presence
 
 log = structlog.get_logger()
 
@@ -74,6 +76,7 @@ def main() -> None:
     os.environ["TZ"] = "UTC"
     time.tzset()
     configure_logging("scheduler")
+    configure()
     scheduler = PatientScheduler(actors=[declare_tick(broker(worker=False))])
 
     def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
@@ -84,8 +87,11 @@ def main() -> None:
     # periodiq sets this handler after its first alarm: on a stalled machine that one would end us, or be lost on PID 1.
     signal.signal(signal.SIGALRM, scheduler.signal_handler)
     log.info("scheduler started", action="start")
+    presence = Presence(SCHEDULER)
+    presence.begin()
     scheduler.schedule()
     scheduler.loop()
+    presence.leave()
     log.info("scheduler stopped", action="stop")
 
 

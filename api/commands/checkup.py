@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any
 
-import redis
-
+from api.commands.checkup_redis import check_redis
 from api.commands.checkup_schedule import check_schedule
+from api.commands.checkup_sites import check_companies, check_sites
+from api.commands.checkup_work import check_work
 from api.commands.finding import Finding
 from models.company import Company
-from models.config import settings
-from models.database import DatabaseUnavailable, row, session
+from models.database import DatabaseUnavailable, row, rows, session
 from models.migrate import pending
 from models.site import Site
 from workers import connection_test, secret_columns
+from workers.alerts import channels
 from workers.clients.shop import CheckResult
 
 OLDEST_POSTGRESQL = 150_000  # as server_version_num counts: 15.0
 CLOCK_SECONDS = 2.0  # logs of machines that differ more can't be read together
-STUCK_MINUTES = 30  # the longest that any kind of job may take
-UNCLAIMED_MINUTES = 5  # a worker that runs takes a due job within seconds
+ALERTS_SHOWN = 5
 
 
 def findings(*, deep: bool) -> Iterator[Finding]:
     """Every check in turn; what needs PostgreSQL is left out where it is away."""
+    yield Finding("settings", "ok", "SECRET_KEY and ENCRYPTION_KEYS are set")  # or nobody would come here
     database = check_database()
     yield database
     yield from check_redis()
@@ -35,9 +36,10 @@ def findings(*, deep: bool) -> Iterator[Finding]:
     yield migrations
     if migrations.state != "ok":
         return
-    for check in (check_keys, check_clock, check_stuck_jobs, check_waiting_jobs):
-        yield check()
-    yield from check_schedule()
+    yield check_keys()
+    yield check_clock()
+    for checks in (check_work, check_schedule, check_companies, check_sites, check_alerts):
+        yield from checks()
     if deep:
         yield from check_connections()
 
@@ -67,46 +69,6 @@ def check_migrations() -> Finding:
     return Finding("migrations", "ok", "the tables are up to date")
 
 
-def check_redis() -> Iterator[Finding]:
-    """Redis answers, evicts nothing and keeps what it holds over a restart."""
-    url = settings().redis_url
-    assert url is not None  # the settings of a process that works have both URLs
-    try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
-            client.ping()
-            info = cast("dict[str, Any]", client.info("server"))
-            yield Finding(
-                "redis", "ok", f"version {info.get('valkey_version') or info['redis_version']} answers"
-            )
-            yield from _redis_settings(client)
-    except redis.RedisError as error:
-        yield Finding("redis", "unreachable", str(error), "start Redis, or correct REDIS_URL")
-
-
-def _redis_settings(client: redis.Redis) -> Iterator[Finding]:
-    try:
-        found = cast("dict[str, str]", client.config_get("maxmemory-policy", "appendonly"))
-    except redis.ResponseError:
-        yield Finding(
-            "redis settings",
-            "warning",
-            "this server doesn't show its settings",
-            "see in its console that maxmemory-policy is noeviction and append-only persistence is on",
-        )
-        return
-    policy = found.get("maxmemory-policy", "")
-    if policy == "noeviction":
-        yield Finding("redis memory", "ok", "maxmemory-policy is noeviction")
-    else:
-        fix = "set maxmemory-policy noeviction: a full Redis would drop limits and hints unseen"
-        yield Finding("redis memory", "problem", f"maxmemory-policy is {policy}", fix)
-    if found.get("appendonly") == "yes":
-        yield Finding("redis persistence", "ok", "append-only file is on")
-    else:
-        fix = "set appendonly yes; without it a restart costs half of the vendors' quota for a few minutes"
-        yield Finding("redis persistence", "warning", "append-only file is off", fix)
-
-
 def check_keys() -> Finding:
     """ENCRYPTION_KEYS read every stored secret."""
     reports = secret_columns.check()
@@ -132,34 +94,24 @@ def check_clock() -> Finding:
     return Finding("clock", "ok", f"PostgreSQL's clock is {difference:+.1f} s from ours")
 
 
-def check_stuck_jobs() -> Finding:
-    """No job hangs."""
-    found = row(
-        "SELECT count(*) FROM rm_queue WHERE status = 'processing'"
-        " AND (lease_expires_at < now() - interval '1 minute'"
-        "      OR started_at < now() - make_interval(mins => %s))",
-        (STUCK_MINUTES,),
-    )
-    assert found is not None
-    if found[0]:
-        fix = f"run `inventory-sync jobs release-stuck --minutes {STUCK_MINUTES}`; does a dispatcher run?"
-        return Finding("stuck jobs", "problem", f"{found[0]} jobs hang", fix)
-    return Finding("stuck jobs", "ok", "none")
-
-
-def check_waiting_jobs() -> Finding:
-    """Somebody takes the jobs that are due."""
-    found = row(
-        "SELECT count(*) FROM rm_queue WHERE status = 'pending' AND hinted_at IS NULL"
-        " AND available_at < now() - make_interval(mins => %s)",
-        (UNCLAIMED_MINUTES,),
-    )
-    assert found is not None
-    if found[0]:
-        fix = "see that a dispatcher and the workers of both queues run (`inventory-sync up` runs them all)"
-        message = f"{found[0]} jobs are due for over {UNCLAIMED_MINUTES} minutes and were given to nobody"
-        return Finding("waiting jobs", "problem", message, fix)
-    return Finding("waiting jobs", "ok", "none is overdue")
+def check_alerts() -> Iterator[Finding]:
+    """Nothing is wrong that people should have been told of, and there is a way to tell them."""
+    found = [
+        sentence
+        for (sentence,) in rows("SELECT sentence FROM rm_alerts WHERE state = 'open' ORDER BY opened_at DESC")
+    ]
+    if found:
+        said = "; ".join(found[:ALERTS_SHOWN]) + ("; and more" if len(found) > ALERTS_SHOWN else "")
+        fix = "see `inventory-sync alerts list --state open`; each ends by itself once its cause is gone"
+        yield Finding("open alerts", "problem", f"{len(found)}: {said}", fix)
+    else:
+        yield Finding("open alerts", "ok", "none")
+    ways = channels.configured()
+    if ways:
+        yield Finding("alert channels", "ok", ", ".join(ways))
+    else:
+        fix = "set alert_webhook_url, or alert_email_to and smtp_url, at /api/v1/settings"
+        yield Finding("alert channels", "warning", "nobody would be told of an alert", fix)
 
 
 def check_connections() -> Iterator[Finding]:
@@ -169,10 +121,14 @@ def check_connections() -> Iterator[Finding]:
         sites = list(Site.select().where(Site.active).order_by(Site.id))
     for company in companies:
         yield _connection(
-            f"company {company.name}", "company", company.id, connection_test.test_company, company
+            f"connection of company {company.name}",
+            "company",
+            company.id,
+            connection_test.test_company,
+            company,
         )
     for site in sites:
-        yield _connection(f"site {site.name}", "site", site.id, connection_test.test_site, site)
+        yield _connection(f"connection of site {site.name}", "site", site.id, connection_test.test_site, site)
 
 
 def _connection(

@@ -30,7 +30,7 @@ def check_schedule(now: datetime | None = None) -> Iterator[Finding]:
 
 def _schedule(line: Line, zone: ZoneInfo) -> Finding:
     name = NAMES[line.name]
-    following = f"the next is due at {_local(line.next_due_at, zone)}"
+    following = f"{_last_begun(line, zone)}the next is due at {_local(line.next_due_at, zone)}"
     if line.overdue_since is not None:
         message = f"has been due since {_local(line.overdue_since, zone)} and nobody has begun it"
         return Finding(name, "problem", message, SEE_DISPATCHER)
@@ -38,6 +38,11 @@ def _schedule(line: Line, zone: ZoneInfo) -> Finding:
         message = f"that of {line.last.local_date} was missed: nothing looked for it in time; {following}"
         return Finding(name, "warning", message, f"{CATCH_UP[line.name]}; {SEE_DISPATCHER}")
     return Finding(name, "ok", following)
+
+
+def _last_begun(line: Line, zone: ZoneInfo) -> str:
+    begun = next((night for night in line.recent if night.outcome == "started"), None)
+    return f"the last began at {_local(begun.decided_at, zone)}; " if begun is not None else ""
 
 
 def _sites(lines: list[SiteLine], zone: ZoneInfo) -> Iterator[Finding]:

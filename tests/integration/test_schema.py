@@ -16,6 +16,7 @@ from models.guard import Zeroing
 from models.item import Item
 from models.job import Job, StoreLease
 from models.migrate import migrate, pending
+from models.process import Process
 from models.schedule import Schedule, ScheduleLog, SiteScheduleLog
 from models.setting import Setting
 from models.site import Site
@@ -27,7 +28,7 @@ from tests.servers import Servers
 MODELS = (
     Alert, Refusal, ApiToken, User, Company, Item, Job, StoreLease, Setting, Site,
     Schedule, ScheduleLog, SiteScheduleLog, Stock, StockRefresh, Push, SyncPage, SyncRun, WebhookLog,
-    WebhookRejections, Zeroing,
+    WebhookRejections, Zeroing, Process,
 )  # fmt: skip
 FAILED_WEBHOOKS = """SELECT id, site_id, event_type, error_message, received_at, attempts FROM rm_webhook_log WHERE status = 'failed' ORDER BY received_at DESC LIMIT 100;"""  # noqa: E501 - as operators type it
 
