@@ -22,6 +22,8 @@ SCOPES = {
     "/v3/channels": "store_channel_settings",
     "/v2/store": "store_v2_information_read_only",
 }
+REPEATED = "repeated_page"
+UNASKED = "unasked_row"
 MOST_PAGES = 1_000  # of one list that is read whole: a server that always names a next page must not hold us
 
 
@@ -74,13 +76,18 @@ class BigCommerceApi(Transport):
         return Listed(parse(rows, frame.data, f"BigCommerce {route}"), paging.total, paging.total_pages)
 
     def all_rows(self, path: str, rows: TypeAdapter[list[T]], params: Mapping[str, Any]) -> list[T]:
-        """Every page of a list that a filter keeps small."""
+        """Every page of a list that a filter keeps small. Raises BadAnswer where a page was given twice."""
         first = self.page(path, rows, params)
         found = list(first.rows)
         if first.pages > MOST_PAGES:
             raise BadAnswer(f"BigCommerce {path}: {first.pages} pages were announced", code="too_many_pages")
+        before = first.rows
         for number in range(2, first.pages + 1):
-            found.extend(self.page(path, rows, {**params, "page": number}).rows)
+            following = self.page(path, rows, {**params, "page": number}).rows
+            if following and following == before:
+                raise BadAnswer(f"BigCommerce {path}: page {number} is the one before again", code=REPEATED)
+            found.extend(following)
+            before = following
         return found
 
     def explain(self, answer: Answer) -> tuple[str | None, str] | None:

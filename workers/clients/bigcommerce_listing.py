@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workers.clients.bigcommerce_api import BigCommerceApi
+from workers.clients.bigcommerce_api import UNASKED, BigCommerceApi
 from workers.clients.bigcommerce_rows import IDENTIFIED, PRODUCTS, Product
 from workers.clients.shop import Cursor
 from workers.clients.typed import chunked
@@ -67,11 +67,19 @@ def read_lane(
 
 
 def read_by_id(api: BigCommerceApi, channel_ids: Sequence[int], product_ids: Sequence[int]) -> list[Product]:
-    """The products that exist in the channels, of those asked for."""
+    """The products that exist in the channels, of those asked for.
+
+    Raises BadAnswer where others came back: what such an answer lacks would be taken for deleted.
+    """
     found: list[Product] = []
     for group in chunked(list(dict.fromkeys(product_ids)), most=PAGE_ROWS):
         params = {**_whole_products(channel_ids), **BY_ID, "id:in": ",".join(map(str, group))}
-        found.extend(api.all_rows("v3/catalog/products", PRODUCTS, params))
+        read = api.all_rows("v3/catalog/products", PRODUCTS, params)
+        if not {product.id for product in read} <= set(group):
+            raise BadAnswer(
+                "BigCommerce catalog/products: products came back that were not asked for", code=UNASKED
+            )
+        found.extend(read)
     return found
 
 

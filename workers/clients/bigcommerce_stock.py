@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from workers.clients.bigcommerce_api import BigCommerceApi
+from workers.clients.bigcommerce_api import UNASKED, BigCommerceApi
 from workers.clients.bigcommerce_rows import (
     INVENTORY,
     LOCATIONS,
@@ -16,7 +16,7 @@ from workers.clients.bigcommerce_rows import (
 )
 from workers.clients.shop import ItemRef
 from workers.clients.typed import chunked
-from workers.errors import ConfigurationError
+from workers.errors import BadAnswer, ConfigurationError
 
 INVENTORY_PAGE = 1_000  # most items a page of /inventory/items (vendor's docs)
 LOCATIONS_PAGE = 250
@@ -82,7 +82,13 @@ def _items(api: BigCommerceApi, location_id: int, name: str, ids: Sequence[int])
             "location_id:in": str(location_id),
             "limit": INVENTORY_PAGE,
         }
-        found.extend(api.all_rows("v3/inventory/items", INVENTORY, params))
+        read = api.all_rows("v3/inventory/items", INVENTORY, params)
+        by = name.removesuffix(":in")
+        if not {getattr(item.identity, by) for item in read} <= {*group, None}:
+            raise BadAnswer(
+                "BigCommerce inventory/items: items came back that were not asked for", code=UNASKED
+            )
+        found.extend(read)
     return found
 
 

@@ -28,6 +28,7 @@ from workers.errors import BadAnswer, NotFound
 
 PAGE_ROWS = 100  # most rows a page; 101 is refused
 PARENTS_A_CURSOR = 20  # calls of one job at least: some seconds at a usual shop's speed
+UNASKED = "unasked_row"
 MOST_RESTARTS = 3  # of one parent's variations that change while they are read
 PRODUCT_FIELDS = "id,sku,name,type,status,manage_stock,stock_quantity"
 VARIATION_FIELDS = "id,sku,name,status,parent_id,manage_stock,stock_quantity"
@@ -78,11 +79,17 @@ def read_page(api: WooCommerceApi, cursor: Cursor) -> ShopPage:
 
 
 def read_by_id(api: WooCommerceApi, product_ids: Sequence[int]) -> list[Product]:
-    """The products that exist, of those asked for; `include` drops variation ids and trash."""
+    """The products that exist, of those asked for; `include` drops variation ids and trash.
+
+    Raises BadAnswer where others came back: what such an answer lacks would be taken for deleted.
+    """
     found: list[Product] = []
     for group in chunked(list(dict.fromkeys(product_ids)), most=PAGE_ROWS):
         params = {**BY_ID, "_fields": PRODUCT_FIELDS, "include": ",".join(map(str, group))}
-        found.extend(product for product in api.listed("products", PRODUCTS, params).rows if present(product))
+        read = api.listed("products", PRODUCTS, params).rows
+        if not {product.id for product in read} <= set(group):
+            raise BadAnswer("WooCommerce products: products came back that were not asked for", code=UNASKED)
+        found.extend(product for product in read if present(product))
     return found
 
 
@@ -91,8 +98,9 @@ def variations_of(api: WooCommerceApi, parent_id: int) -> list[ShopItem]:
     try:
         for _ in range(MOST_RESTARTS):
             pages = list(_pages_of(api, parent_id))
-            if len({page.total for page in pages}) == 1:
-                return variation_rows([row for page in pages for row in page.rows], parent_id)
+            found = [row for page in pages for row in page.rows]
+            if len({page.total for page in pages}) == 1 and len({row.id for row in found}) == len(found):
+                return variation_rows(found, parent_id)
     except NotFound as error:
         if error.code in (None, NO_ROUTE):
             raise

@@ -106,6 +106,10 @@ def variation_rows(variations: Iterable[Variation], parent_id: int | None = None
         parent = parent_id or variation.parent_id
         if not parent:
             raise BadAnswer("WooCommerce variations: a variation without parent_id", code="unexpected_shape")
+        if variation.parent_id and variation.parent_id != parent:
+            raise BadAnswer(
+                "WooCommerce variations: variations of another product came back", code="unasked_row"
+            )
         if variation.status == "trash":
             continue
         tracking = _variation_tracking(variation.manage_stock)

@@ -179,14 +179,20 @@ def _opener(run: _Run, step: str) -> NewJob:
 
 
 def _must_list_again(run: _Run) -> bool:
-    """Offset pages: where the shop's own total changed between two pages, rows may have slipped through."""
+    """Offset pages: rows may have slipped through between two of them.
+
+    So it is where the shop's own total changed meanwhile, and where two pages showed the same row: either rows
+    have moved on, or a page was given twice in place of another (a cache between us does that).
+    """
     if run.relisted or _failed(run.id, LIST):
         return False
     moved = row(
         """
         SELECT bool_or(differs) FROM (
-            SELECT min(page.total) <> max(page.total) AS differs
+            SELECT min(page.total) <> max(page.total)
+                OR count(seen) > count(DISTINCT (seen.product_id, seen.variant_id)) AS differs
             FROM rm_sync_pages page JOIN rm_queue job ON job.id = page.job_id
+            LEFT JOIN LATERAL unnest(page.product_ids, page.variant_ids) AS seen (product_id, variant_id) ON true
             WHERE page.run_id = %s AND job.payload -> 'cursor' ? 'page'
             GROUP BY job.payload -> 'cursor' ->> 'listing') listings
         """,

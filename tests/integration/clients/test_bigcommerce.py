@@ -13,6 +13,8 @@ from tests.integration.clients.shops import Witness, rows, walk
 from tests.simulators.handles import BigCommerceHandle
 from tests.simulators.process import Simulators
 from workers.clients.bigcommerce import BigCommerceClient, BigCommerceConnection
+from workers.clients.bigcommerce_api import BigCommerceApi
+from workers.clients.bigcommerce_rows import INVENTORY
 from workers.clients.shop import Cursor, ItemRef, ShopPage, StockWrite, Tracking, Verdict
 from workers.errors import (
     BadAnswer,
@@ -233,6 +235,32 @@ def test_reading_by_id_tells_what_exists_in_the_channels(shop: BigCommerceHandle
     read = opened().read_products([inside, outside, 77_777_777, inside])
     assert read.found == {inside}
     assert {item.ref for item in read.items} == {ref for ref in ours(shop) if ref.product_id == inside}
+
+
+def test_a_read_by_id_that_gets_another_reads_answer_is_not_believed(
+    shop: BigCommerceHandle, opened: Open
+) -> None:
+    """What it lacks would be taken for deleted."""
+    one, other = sorted({ref.product_id for ref in ours(shop)})[:2]
+    client = opened(details={"location_id": 7, "read_inventory": False})
+    reads: list[Callable[[int], object]] = [
+        lambda product: client.read_products([product]),
+        lambda product: client.read_stock([ItemRef(product)]),
+    ]
+    for read in reads:
+        shop.set_faults(rules=[{"kind": "repeated", "nth": 2}])
+        read(one)
+        with pytest.raises(BadAnswer) as caught:
+            read(other)
+        assert (caught.value.code, caught.value.permanent) == ("unasked_row", False)
+
+
+def test_a_page_that_is_the_one_before_again_is_a_bad_answer(shop: BigCommerceHandle) -> None:
+    shop.set_faults(rules=[{"route": "GET /inventory/items", "kind": "repeated", "nth": 2}])
+    api = BigCommerceApi(connection(shop), None, allow_private=True)
+    with pytest.raises(BadAnswer) as caught:
+        api.all_rows("v3/inventory/items", INVENTORY, {"limit": 1000})
+    assert caught.value.code == "repeated_page"
 
 
 def test_five_hundred_products_are_read_in_two_calls(shop: BigCommerceHandle, opened: Open) -> None:

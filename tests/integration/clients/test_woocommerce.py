@@ -202,6 +202,20 @@ def test_reading_by_id_tells_what_exists_and_brings_the_variations(
     shop.delete_product(trashed)
 
 
+@pytest.mark.parametrize("route", ["GET /products", "GET /products/{id}/variations"])
+def test_a_read_by_id_that_gets_another_reads_answer_is_not_believed(
+    shop: WooCommerceHandle, opened: Open, route: str
+) -> None:
+    """What it lacks would be taken for deleted."""
+    one, other = sorted({ref.product_id for ref in present(shop) if ref.variant_id})[:2]
+    client = opened(shop)
+    client.read_products([one])
+    shop.set_faults(rules=[{"route": route, "kind": "repeated"}])
+    with pytest.raises(BadAnswer) as caught:
+        client.read_products([other])
+    assert (caught.value.code, caught.value.permanent) == ("unasked_row", False)
+
+
 def test_stock_is_read_for_products_and_variations(shop: WooCommerceHandle, opened: Open) -> None:
     truth = present(shop)
     refs = [*list(truth)[:120], ItemRef(77_777_777), ItemRef(77_777_777, 5)]

@@ -94,6 +94,19 @@ def test_what_is_created_between_two_pages_appears_now_or_with_the_next_sync(sho
     assert shop.active() == {*products, 1, 9_500_000}
 
 
+def test_a_page_that_is_given_twice_in_place_of_another_hides_no_new_product(woo: WooCommerceShop) -> None:
+    """As a cache between us does. BigCommerce's pages name where they begin, so that such a one is refused."""
+    products = stocked(woo, TWO_PAGES["woocommerce"])
+    woo.handle.set_faults(rules=[{"route": woo.list_route, "kind": "repeated", "nth": 3}])
+
+    run = sync(woo.site.id)
+
+    assert woo.handle.counts()["faults"] == {"repeated": 1}
+    assert (run.status, run.failed, run.deactivated) == ("completed", {}, 0)
+    assert woo.active() == set(products)
+    assert run.items_done == len(products)
+
+
 def test_a_row_missing_from_the_listing_stays_if_it_is_there_when_read_by_id(shop: Shop) -> None:
     """As when offset pages shift: the listing never showed it, the shop has it."""
     product, _ = stocked(shop, 2)
