@@ -13,11 +13,12 @@ from types import FrameType
 import structlog
 
 from models.database import DatabaseUnavailable, configure
-from workers import figures, liveness, occasions, rescue
+from workers import figures, liveness, metrics, occasions, rescue
 from workers.alerts.check import check as check_alerts
 from workers.broker import connect_sender
 from workers.hints import hint_due
 from workers.jobs import QUEUES
+from workers.ledger_metrics import LedgerCollector
 from workers.log import configure as configure_logging
 from workers.presence import DISPATCHER, Presence
 from workers.webhooks import catch_up, rounds
@@ -83,6 +84,8 @@ def main() -> None:
     configure()
     connect_sender()
     log.info("dispatcher started", action="start")
+    metrics.collect_also(LedgerCollector())
+    metrics.serve()
     presence = Presence(DISPATCHER)
     presence.begin()
     run(stop, presence)

@@ -10,7 +10,7 @@ import structlog
 
 from models.crypto import UndecryptableError
 from models.database import DatabaseUnavailable
-from workers import breaker, ledger
+from workers import breaker, ledger, metrics
 from workers.alerts import refusals
 from workers.errors import (
     ConfigurationError,
@@ -99,7 +99,14 @@ def _work_on(kind: Kind, claim: Claim) -> None:
         breaker.succeeded(scope)
     if _end(lambda: ledger.complete(claim, done, calls=work.calls, companions=work.companions)):
         seconds = round(time.monotonic() - started, 3)
+        for held in work.claims:
+            _count(held, "completed")
+        metrics.job_seconds.labels(claim.queue, claim.kind).observe(seconds)
         log.debug("job done", action=claim.kind, seconds=seconds, calls=work.calls)
+
+
+def _count(claim: Claim, result: str) -> None:
+    metrics.jobs.labels(claim.queue, claim.kind, result).inc()
 
 
 def _scope(claim: Claim) -> str | None:
@@ -138,11 +145,13 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
 def _fail(claim: Claim, error: str, calls: int, *, record: Callable[[], None] | None = None) -> None:
     log.warning("job failed", action=claim.kind, error=error, attempts=claim.attempts)
     ledger.fail(claim, error, calls=calls, record=record)
+    _count(claim, "failed")
 
 
 def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:
     log.debug("job waits", action=claim.kind, reason=str(reason), seconds=round(seconds, 3), calls=calls)
     ledger.defer(claim, seconds, error=str(reason), calls=calls, costs_attempt=False)
+    _count(claim, "waited")
 
 
 def _wait_for_vendor(claim: Claim, error: RemoteError, calls: int) -> None:
@@ -163,6 +172,7 @@ def _again(work: Work, claim: Claim, error: str, calls: int, *, at_least: float 
     wait = max(backoff, at_least)
     log.info("job will be tried again", action=claim.kind, error=error, attempts=claim.attempts, seconds=wait)
     ledger.defer(claim, wait, error=error, calls=calls, costs_attempt=not work.progressed)
+    _count(claim, "retried")
 
 
 def _end(end: Callable[[], None]) -> bool:

@@ -24,6 +24,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from models.config import settings
+from models.database import db
 
 log = structlog.get_logger()
 
@@ -79,8 +80,9 @@ database_connections = Gauge(
     f"{PREFIX}database_connections",
     "Connections of this process's pool.",
     ["state"],
-    multiprocess_mode="livesum",
 )
+database_connections.labels("in_use").set_function(lambda: len(db._in_use))
+database_connections.labels("idle").set_function(lambda: len(db._connections))
 
 
 def exposition() -> bytes:

@@ -18,7 +18,7 @@ import structlog
 from periodiq import PeriodiqMiddleware, Scheduler, cron
 
 from models.database import configure
-from workers import liveness, occasions
+from workers import liveness, metrics, occasions
 from workers.broker import broker
 from workers.jobs import SYNC
 from workers.log import configure as configure_logging
@@ -87,6 +87,7 @@ def main() -> None:
     # periodiq sets this handler after its first alarm: on a stalled machine that one would end us, or be lost on PID 1.
     signal.signal(signal.SIGALRM, scheduler.signal_handler)
     log.info("scheduler started", action="start")
+    metrics.serve()
     presence = Presence(SCHEDULER)
     presence.begin()
     scheduler.schedule()

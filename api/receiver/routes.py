@@ -12,6 +12,7 @@ from api.errors import ProblemError
 from api.receiver.background import Background
 from api.receiver.outage import AwayError, Outage
 from models.webhook_log import RECEIVED
+from workers import metrics
 from workers.database_errors import constraint
 from workers.webhooks import events, intake
 from workers.webhooks.catch_up import Debts
@@ -57,10 +58,15 @@ class Receiver:
             raise _unknown()
         body = _body()
         delivery = Delivery(dict(iter(request.headers)), body, g.request_id)
+        with metrics.webhook_receive_seconds.labels(platform).time():
+            return self._take(platform, site_id, delivery)
+
+    def _take(self, platform: str, site_id: int, delivery: Delivery) -> Response:
         try:
             with self._outage.noticed():
                 return self._receive(platform, site_id, delivery)
         except AwayError:
+            metrics.webhooks.labels(platform, "turned_away").inc()
             raise self._turned_away(site_id) from None
         except IntegrityError as error:
             if not constraint(error).endswith("_site_id_fkey"):
@@ -73,6 +79,7 @@ class Receiver:
         if keys is None or keys.platform != platform:
             raise _unknown()
         verdict = judge(keys, request.headers, delivery.body)
+        metrics.webhooks.labels(platform, verdict.value).inc()
         event_type = events.event_type_of(platform, request.headers)
         if verdict is Verdict.PING:
             self._rejections.add(keys, "ping", verdict, delivery, "the shop greets its new webhook")
