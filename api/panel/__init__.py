@@ -11,10 +11,40 @@ NAME = "panel"
 
 def init_app(app: Flask) -> None:
     """Mount all pages; `auth.init_app` is told of `door.principal` for them."""
-    from api.panel import account, audit_log, overview, settings, sign_in, tokens, users
+    from api.panel import (
+        account,
+        api_docs,
+        audit_log,
+        companies,
+        overview,
+        runs,
+        settings,
+        sign_in,
+        site,
+        site_editor,
+        site_webhooks,
+        sites,
+        tokens,
+        users,
+    )
 
     panel = Blueprint(NAME, __name__)
-    for page in (sign_in, account, overview, settings, users, tokens, audit_log):
+    for page in (
+        sign_in,
+        account,
+        overview,
+        sites,
+        site,
+        site_editor,
+        site_webhooks,
+        companies,
+        runs,
+        settings,
+        users,
+        tokens,
+        audit_log,
+        api_docs,
+    ):
         panel.register_blueprint(page.blueprint())
     assets.init_app(app)
     door.init_app(app, panel)

@@ -24,7 +24,7 @@ from workers.errors import Conflict, InvalidFields
 
 LONGEST_MESSAGE = 300  # characters; it travels in a cookie
 _NUMBER = re.compile(r"-?[0-9]{1,9}")
-_INPUTS = {"time": "time", "url": "url", "mailbox": "email"}  # kind -> type of the input; else text
+_INPUTS = {"url": "url", "mailbox": "email"}  # kind -> type of the input; else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, request, url_for
 from werkzeug.wrappers import Response
 
@@ -132,7 +134,7 @@ def passwords() -> str:
     return first
 
 
-def _changed(user_id: int, change: dict[str, object], said: str) -> Response:
+def _changed(user_id: int, change: dict[str, Any], said: str) -> Response:
     audit.note(**change)
     try:
         person = users.change(user_id, change)
