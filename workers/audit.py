@@ -18,11 +18,12 @@ def begin(
     subject: str = "",
     address: str = "",
     request_id: str | None = None,
+    detail: dict[str, Any] | None = None,
 ) -> int:
     """Note that somebody asks for something; gives the entry's id. who None: nobody has signed in."""
     found = row(
-        "INSERT INTO rm_audit_log (actor_kind, actor_id, actor, action, subject, address, request_id)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id",
+        "INSERT INTO rm_audit_log (actor_kind, actor_id, actor, action, subject, address, request_id, detail)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING id",
         (
             who.kind if who else "nobody",
             who.id if who else None,
@@ -31,6 +32,7 @@ def begin(
             subject,
             address,
             request_id,
+            json.dumps(detail or {}),
         ),
     )
     assert found is not None

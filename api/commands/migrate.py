@@ -9,8 +9,10 @@ import time
 import click
 from peewee import PeeweeException
 
+from api.commands.recording import begin
 from api.commands.servers import servers
 from models import migrate as migrations
+from workers import audit
 
 WAIT_SECONDS = 1.0  # between two looks, while somebody else migrates
 
@@ -28,6 +30,8 @@ def migrate(check: bool, wait: bool) -> None:
             _check()
             return
         applied = migrations.migrate()
+        if applied:
+            audit.finish(begin(click.get_current_context()), "done", {"applied": applied})
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:

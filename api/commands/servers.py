@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import ParamSpec, TypeVar
 
+from api.commands.recording import recorded
 from models import config
 from models.database import configure, db
 from models.embedded import Runtime, running
@@ -24,6 +25,7 @@ def servers(
 
     Without DATABASE_URL it joins the servers that run on DATA_DIR, or starts them for this block and brings
     their tables up to date: nobody has to run `migrate` there. With `report` servers that die are restarted.
+    What the block does is in the audit log, unless its command only reads.
     """
     loaded = config.load()
     with ExitStack() as stack:
@@ -35,7 +37,8 @@ def servers(
         stack.callback(db.close_all)
         if migrated and runtime is not None and runtime.started_by_us:
             migrate()
-        yield runtime
+        with recorded():
+            yield runtime
 
 
 def with_database(command: Callable[P, T]) -> Callable[P, T]:
