@@ -67,7 +67,7 @@ class SigningBroker(RedisBroker):
         """What `consume` makes."""
         parent: type = super().consumer_class
 
-        class SigningConsumer(parent):  # type: ignore[misc, valid-type]
+        class SigningConsumer(parent):
             def __next__(self) -> Any:
                 sign()
                 return super().__next__()

@@ -7,6 +7,7 @@ answers here; the simulators share two cores with what they test.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import socketserver
 import ssl
@@ -18,6 +19,9 @@ from typing import Protocol
 
 from .wire import BadRequestError, Response, peer_has_gone, read_request
 
+# In a cluster (k8s/overlays/demo) others have to reach them, by the name of their Service.
+LISTEN = os.environ.get("SIMULATORS_LISTEN", "127.0.0.1")
+HOST = os.environ.get("SIMULATORS_HOST", "127.0.0.1")
 BACKLOG = 256  # connections waiting to be accepted: a client fleet may open dozens at once
 
 
@@ -65,7 +69,7 @@ class Servant(Protocol):
 
 
 class HttpServer(socketserver.ThreadingTCPServer):
-    """Listens on 127.0.0.1; port 0 takes any free one."""
+    """Listens on 127.0.0.1, or where LISTEN says; port 0 takes any free one."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -75,7 +79,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
     def __init__(self, servant: Servant, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.servant = servant
         self.tls = tls
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__((LISTEN, port), _Handler)
 
     @property
     def port(self) -> int:
@@ -83,7 +87,7 @@ class HttpServer(socketserver.ThreadingTCPServer):
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{HOST}:{self.port}"
 
     def start(self) -> None:
         threading.Thread(

@@ -95,6 +95,7 @@ class World:
         panels = {simulator.name: simulator.control for simulator in self.simulators()}
         for simulator in self.simulators():
             simulator.control.panels = panels
+            simulator.control.add(world=lambda body: self.describe())
             simulator.latency_seconds = self._plan.latency_ms / 1000
             simulator.server.start()
 
