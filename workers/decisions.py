@@ -29,7 +29,7 @@ _DECIDE = f"""
         WHERE site_id = %(site)s AND active AND (product_id, variant_id) > (%(product)s, %(variant)s) {{scope}}
         ORDER BY product_id, variant_id LIMIT %(most)s
     ), judged AS MATERIALIZED (
-        SELECT b.id, b.product_id, b.variant_id, b.shown, b.unsure, b.agreed, b.drift_since,
+        SELECT b.id, b.product_id, b.variant_id, b.shown, b.unsure, b.agreed, b.drift_since, b.failure,
             s.quantity, s.read_started_at,
             CASE
                 WHEN b.sku_key = '' AND trim(b.sku) <> '' THEN 'invalid'
@@ -59,7 +59,7 @@ _DECIDE = f"""
               AND read_started_at >= %(since)s
         ) s
     ), wished AS (
-        SELECT id, product_id, variant_id, shown, unsure, agreed, drift_since, reason, read_started_at,
+        SELECT id, product_id, variant_id, shown, unsure, agreed, drift_since, failure, reason, read_started_at,
             CASE WHEN reason IS NULL THEN quantity END AS quantity,
             CASE WHEN reason IS NULL THEN {_WANTED} END AS wanted,
             CASE WHEN reason IS NULL THEN %(safety)s END AS safety
@@ -67,18 +67,20 @@ _DECIDE = f"""
     ), decided AS (
         SELECT id, product_id, variant_id, shown, unsure, reason, read_started_at, quantity, wanted, safety,
             CASE WHEN shown = wanted AND NOT unsure THEN wanted ELSE agreed END AS agreed,
+            -- Somebody has put it right in the shop: what was refused before is history.
+            CASE WHEN shown = wanted AND NOT unsure THEN NULL ELSE failure END AS failure,
             CASE WHEN shown < wanted AND agreed = wanted AND NOT unsure THEN coalesce(drift_since, now()) END
                 AS drift_since
         FROM wished
     ), written AS (
         UPDATE rm_items i SET wanted = d.wanted, bc_quantity = d.quantity, safety_stock = d.safety,
-            skip_reason = d.reason, agreed = d.agreed, drift_since = d.drift_since,
+            skip_reason = d.reason, agreed = d.agreed, drift_since = d.drift_since, failure = d.failure,
             stock_read_at = coalesce(d.read_started_at, i.stock_read_at), updated_at = now()
         FROM decided d
         WHERE i.id = d.id AND d.reason IS DISTINCT FROM '{NOT_READ}'
           AND (i.stock_read_at IS NULL OR d.read_started_at IS NULL OR i.stock_read_at <= d.read_started_at)
-          AND (i.wanted, i.bc_quantity, i.safety_stock, i.skip_reason, i.agreed, i.drift_since)
-              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, d.agreed, d.drift_since)
+          AND (i.wanted, i.bc_quantity, i.safety_stock, i.skip_reason, i.agreed, i.drift_since, i.failure)
+              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, d.agreed, d.drift_since, d.failure)
         RETURNING i.id
     )
     SELECT reason, count(*), max(ARRAY[product_id, variant_id]),

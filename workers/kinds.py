@@ -12,6 +12,8 @@ from workers.full_sync.listing import list_page
 from workers.full_sync.release import release
 from workers.full_sync.settle import settle
 from workers.full_sync.start import start
+from workers.item_sync import KIND as ITEM_SYNC
+from workers.item_sync import sync_item
 from workers.jobs import Kind
 from workers.maintenance import clean_up
 from workers.webhooks import deliveries, products, rounds
@@ -32,6 +34,7 @@ KINDS: dict[str, Kind] = {
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),
         Kind(PRODUCT_EVENT, products.follow, on_failed=deliveries.on_failed),
+        Kind(ITEM_SYNC, sync_item),
         Kind(rounds.KIND, rounds.check),
         Kind("maintenance.cleanup", clean_up),
         Kind(SEND, send.send, deadline_seconds=send.DEADLINE_SECONDS),

@@ -8,10 +8,11 @@ from typing import Any
 
 import structlog
 
-from models.database import execute, row
+from models.database import execute, row, transaction
 from models.site import Site
 from workers import guard, ledger
-from workers.jobs import NewJob
+from workers.full_sync.requests import request_sync
+from workers.jobs import WEBHOOKS, Claim, NewJob, Priority
 
 log = structlog.get_logger()
 
@@ -95,6 +96,41 @@ def plan(
         bound["jobs"] = ledger.insert([_numbered(template, chunk) for chunk in range(chunks)])
         execute(_PLAN.format(chunked=chunked), bound)
     return Planned(int(number), held, reason)
+
+
+def plan_alone(
+    site: Site, which: str, parameters: Mapping[str, Any], *, planner: Claim, priority: int, asker: str
+) -> Planned:
+    """Insert the push jobs that no run asks for, in the caller's transaction; see `plan`.
+
+    A person releases runs: for what the guard sets aside, a full sync is asked for, which shows all that would fall
+    and is held in its turn. asker: for whom that is.
+    """
+    template = NewJob(
+        kind="stock.push",
+        queue=WEBHOOKS,
+        priority=priority,
+        payload={"asked_by": planner.id},
+        site_id=site.id,
+        store_key=site.store_key,
+        request_id=planner.request_id,
+    )
+    with transaction():
+        planned = plan(site, template, which, parameters, planner=planner.id)
+    if planned.held and not _held_already(site.id):
+        request_sync(site.id, requested_by=f"the guard, for what {asker} asked for", priority=Priority.NIGHT)
+    return planned
+
+
+def _held_already(site_id: int) -> bool:
+    return (
+        row(
+            "SELECT 1 FROM rm_sync_runs WHERE site_id = %s AND (status IN ('queued', 'running')"
+            " OR (status = 'held' AND superseded_by IS NULL)) LIMIT 1",
+            (site_id,),
+        )
+        is not None
+    )
 
 
 def _numbered(template: NewJob, chunk: int) -> NewJob:

@@ -10,6 +10,8 @@ from api.commands.servers import with_database
 from api.commands.shared import Failure, find_site, json_option, print_json, print_table, shown
 from models.database import session
 from models.item import Item
+from workers.errors import Conflict
+from workers.item_sync import request_item_sync
 from workers.sku import InvalidSkuError, make_key
 
 FIELDS = (
@@ -68,6 +70,25 @@ def list_items(wanted: str, sku: str | None, skipped: str | None, limit: int, as
         print_table(COLUMNS, rows, empty="no such SKU: has the site been synced?")
     else:
         _explain_all(records, sku)
+
+
+@items.command("sync")
+@click.option("--site", "wanted", metavar="SITE", required=True)
+@click.option("--sku", required=True, help="As the shop or Business Central writes it.")
+@with_database
+def sync_item(wanted: str, sku: str) -> None:
+    """Sync one SKU now: ask the shop and Business Central, and write what differs."""
+    site = find_site(wanted)
+    with session():
+        found = list(Item.select().where(Item.site == site, Item.active, Item.sku_key == _key(sku)))
+    if not found:
+        raise Failure(f"--sku: the site sells nothing whose SKU reads {make_key(sku)!r} in Business Central")
+    for item in found:
+        try:
+            job_id = request_item_sync(item.id, requested_by="cli")
+        except Conflict as error:
+            raise Failure(f"--site: {error.message}") from error
+        click.echo(f"job {job_id} syncs {item.sku!r}")
 
 
 def _key(sku: str) -> str:

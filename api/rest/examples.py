@@ -221,6 +221,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "DeliveryList": _page(DELIVERY),
     "DeliveryDetail": DELIVERY_DETAIL,
     "ReplayedDelivery": {"job_id": 311},
+    "ItemSync": {"job_id": 311},
     "WebhooksAnswer": WEBHOOKS,
     "TrialAnswer": TRIAL,
     "ReplaySince": {"since": "2026-03-19T02:15:23Z"},

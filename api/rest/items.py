@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from flask_openapi3 import APIBlueprint
 from pydantic import BaseModel, Field, PlainSerializer, WithJsonSchema
 
+from api.auth import requested_by
 from api.rest import lists, routes
 from api.rest.lists import Answer, ListQuery, Moment, Page, SiteFilter, Text
 from models.database import rows
 from workers.errors import FieldError, InvalidFields, UnknownRecord
 from workers.forms import LARGEST_BIGINT
+from workers.item_sync import request_item_sync
 from workers.sku import InvalidSkuError, make_key
 
 Quantity = Annotated[
@@ -83,6 +85,12 @@ class ItemAnswer(Answer):
     updated_at: Moment
 
 
+class ItemSync(Answer):
+    """The job that does it."""
+
+    job_id: int
+
+
 class ItemList(Page):
     """Items, by site and product."""
 
@@ -96,7 +104,9 @@ def blueprint() -> APIBlueprint:
     """The routes."""
     api = routes.blueprint("items", "Every sellable row of every shop, and why it shows what it shows.")
     routes.route(api, "GET", "", scope="read", answer=ItemList)(list_items)
-    routes.route(api, "GET", routes.row_path("item_id", big=True), scope="read", answer=ItemAnswer)(get)
+    one = routes.row_path("item_id", big=True)
+    routes.route(api, "GET", one, scope="read", answer=ItemAnswer)(get)
+    routes.route(api, "POST", f"{one}/sync", scope="sync", answer=ItemSync, status=202, errors=[409])(sync)
     return api
 
 
@@ -127,6 +137,15 @@ def get(path: ItemPath) -> ItemAnswer:
     if not found:
         raise UnknownRecord("item")
     return _answer(found[0])
+
+
+def sync(path: ItemPath) -> ItemSync:
+    """Sync one item now.
+
+    The shop and Business Central are asked what holds, and what differs is written, also upwards.
+    """
+    job_id = request_item_sync(path.item_id, requested_by=requested_by(), request_id=routes.request_id())
+    return ItemSync(job_id=job_id)
 
 
 def _filters(query: ItemQuery) -> tuple[list[str], list[Any]]:

@@ -273,7 +273,7 @@ def test_a_batch_of_a_site_is_decided_by_looking_each_row_up(crowded: int) -> No
 
 def test_what_an_event_puts_in_question_is_found_by_product_and_by_key(crowded: int) -> None:
     with watching() as watched:
-        found = products._in_question(_first_site().id, range(20, 270))
+        found = products.in_question(_first_site().id, range(20, 270))
 
     assert found
     assert watched.read_whole() == set()

@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.database import rows, session, transaction
+from models.database import rows, session
 from models.site import BIGCOMMERCE, Site
 from workers import clock, ledger
 from workers.clients.shop import ShopClient
 from workers.connections import site_client
 from workers.decisions import decide
 from workers.errors import LeaseLost, MustWait, RateLimited
-from workers.full_sync.requests import request_sync
 from workers.jobs import WEBHOOKS, Done, NewJob, Priority, Work
 from workers.leases import heartbeat
 from workers.observations import record_gone, record_shop
-from workers.planning import plan
+from workers.planning import plan_alone
 from workers.stock_reads import read_stock_of
 from workers.webhooks import deliveries
 from workers.webhooks.intake import KIND as PRODUCT_EVENT
@@ -38,7 +37,7 @@ _IN_QUESTION = """
     WITH own AS MATERIALIZED (
         SELECT id, sku_key, tracking FROM rm_items
         WHERE site_id = %(site)s AND active AND product_id = ANY (%(products)s)
-          AND (agreed IS NULL OR shown IS DISTINCT FROM wanted OR skip_reason IS NOT NULL)
+          AND (agreed IS NULL OR shown IS DISTINCT FROM wanted OR skip_reason IS NOT NULL OR failure IS NOT NULL)
     )
     SELECT id, sku_key, tracking IN ('product', 'variant') FROM own
     UNION
@@ -60,7 +59,9 @@ DESERVES_A_PUSH = """
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class InQuestion:
+    """A row that is to be decided anew. tracked: the shop tracks its stock."""
+
     id: int
     key: str
     tracked: bool
@@ -98,8 +99,8 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     """Read, record, decide; gives the rows whose stock may have to change, and the reads that follow later."""
     product_ids = sorted({int(claim.payload["product"]) for claim in work.claims})
     with site_client(site, work) as client:
-        confirming = _read(client, site, product_ids)
-    found = _in_question(site.id, product_ids)
+        confirming = read_again(client, site, product_ids)
+    found = in_question(site.id, product_ids)
     if not found:
         return [], confirming
     since = clock.now() - FRESH_STOCK
@@ -109,13 +110,15 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     return item_ids, confirming
 
 
-def _in_question(site_id: int, product_ids: Sequence[int]) -> list[_Row]:
+def in_question(site_id: int, product_ids: Sequence[int]) -> list[InQuestion]:
     """The rows about which an event of these products asks for a decision."""
-    return [_Row(*found) for found in rows(_IN_QUESTION, {"site": site_id, "products": list(product_ids)})]
+    return [
+        InQuestion(*found) for found in rows(_IN_QUESTION, {"site": site_id, "products": list(product_ids)})
+    ]
 
 
-def _read(client: ShopClient, site: Site, product_ids: Sequence[int]) -> list[NewJob]:
-    """Read and record; gives the reads that must confirm what may still be in flight."""
+def read_again(client: ShopClient, site: Site, product_ids: Sequence[int]) -> list[NewJob]:
+    """Read products now, and record what they show; gives the reads that must confirm what may still be in flight."""
     started = clock.now()
     read = client.read_products(product_ids)
     settle = client.settle_seconds
@@ -143,29 +146,8 @@ def _ask_bc(work: Work, site: Site, keys: Sequence[str], since: datetime) -> Non
 
 
 def _plan(work: Work, site: Site, item_ids: Sequence[int]) -> None:
-    template = NewJob(
-        kind="stock.push",
-        queue=WEBHOOKS,
-        priority=Priority.URGENT,
-        site_id=site.id,
-        store_key=site.store_key,
-        request_id=work.claim.request_id,
-    )
     if item_ids:
-        with transaction():
-            planned = plan(site, template, DESERVES_A_PUSH, {"items": list(item_ids)}, planner=work.claim.id)
-        if planned.held and not _held_already(site.id):
-            # A person releases runs: a full sync shows all that would fall, and is held in its turn.
-            request_sync(
-                site.id, requested_by="the guard, for what webhooks asked for", priority=Priority.NIGHT
-            )
-
-
-def _held_already(site_id: int) -> bool:
-    return bool(
-        rows(
-            "SELECT 1 FROM rm_sync_runs WHERE site_id = %s AND (status IN ('queued', 'running')"
-            " OR (status = 'held' AND superseded_by IS NULL)) LIMIT 1",
-            (site_id,),
-        )
-    )
+        plan_alone(
+            site, DESERVES_A_PUSH, {"items": list(item_ids)}, planner=work.claim, priority=Priority.URGENT,
+            asker="webhooks",
+        )  # fmt: skip

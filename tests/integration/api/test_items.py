@@ -152,3 +152,19 @@ def test_a_search_by_sku_is_served_by_indexes(store: Site) -> None:
 
     assert "rm_items_gone" in plan
     assert "Seq Scan" not in plan
+
+
+def test_an_item_is_synced_when_an_operator_asks_for_it(reader: Caller, syncer: Caller, store: Site) -> None:
+    item_id = _item(store, 205, "bike-01")
+    execute("UPDATE rm_sites SET active = true")
+
+    assert refused(reader.post(f"items/{item_id}/sync"), 403, "scope_missing")
+    asked = syncer.post(f"items/{item_id}/sync")
+
+    assert asked.status_code == 202
+    assert rows(
+        "SELECT id, kind, site_id, payload ->> 'requested_by' FROM rm_queue WHERE kind = 'item.sync'"
+    ) == [(asked.get_json()["job_id"], "item.sync", store.id, "token sync token")]
+    assert refused(syncer.post("items/999999/sync"), 404, "unknown_item")
+    execute("UPDATE rm_sites SET active = false")
+    assert refused(syncer.post(f"items/{item_id}/sync"), 409, "site_inactive")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from models.database import session
+from models.database import execute, rows, session
 from models.item import Item
 from models.site import Site
 from tests.integration.cli.conftest import Run, json_of, only_line
@@ -76,3 +76,18 @@ def test_an_unknown_sku_is_code_1(run: Run, stocked: Site) -> None:
 
     assert result.exit_code == 1
     assert "'NOTHING'" in only_line(result)
+
+
+def test_one_sku_is_synced_when_a_person_asks_for_it(run: Run, stocked: Site) -> None:
+    result = run("items", "sync", "--site", "Outlet", "--sku", " ABC-1")
+
+    assert result.exit_code == 0, result.output
+    assert rows("SELECT kind, status, payload ->> 'requested_by' FROM rm_queue") == [
+        ("item.sync", "pending", "cli")
+    ]
+    assert (
+        "sells nothing whose SKU reads 'NOWHERE'"
+        in run("items", "sync", "--site", "Outlet", "--sku", "nowhere").output
+    )
+    execute("UPDATE rm_sites SET active = false")
+    assert "is paused" in run("items", "sync", "--site", "Outlet", "--sku", "abc-1").output

@@ -1,0 +1,218 @@
+"""Finding items across all shops: by SKU or BC number, by the words of a name, by how they stand.
+
+What begins with the SKU that was typed comes first, then what has its words in the name. A page takes about as long
+with a million items as with a thousand: see workers/walks.py, and the bound on names below.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from models.database import execute, rows, transaction
+from workers import walks
+from workers.errors import FieldError, InvalidFields
+from workers.figures import STATE_SQL
+from workers.forms import LARGEST_ID, Form, Line
+from workers.sku import InvalidSkuError, cut, full_key
+from workers.walks import Walk
+
+LONGEST_TEXT = 200
+MOST_NAMES = 2_000  # whose names have the words; more are too many to go through, for us and for a person
+MOST_WORDS = 6
+SHORTEST_BEGINNING = 2  # one letter begins half of all words: it is looked for as a word of its own
+
+WORDS_SQL = """to_tsvector('simple'::regconfig,
+    translate(i.name, '-/.,:;_+@&~#=?<>''"*!|()[]{}', repeat(' ', 30)))"""
+"""As the index rm_items_words has it: signs would join words to numbers, addresses and paths."""
+
+State = Literal["agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone"]
+STATES = ("agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone")
+"""Those of workers/figures.py; unsure: the unsettled whose last write has no known outcome; gone: no longer sold."""
+
+
+class ItemFilter(Form):
+    """What of the items is asked for. reason: of those that are skipped."""
+
+    q: Annotated[str, Field(max_length=LONGEST_TEXT)] | None = None
+    site: Annotated[int, Field(ge=1, le=LARGEST_ID)] | None = None
+    state: State | None = None
+    reason: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundItem:
+    """A row of a shop at a glance."""
+
+    id: int
+    site_id: int
+    site_name: str
+    sku: str
+    name: str
+    variant_id: int
+    state: str
+    skip_reason: str | None
+    failure: str | None
+    bc_quantity: Decimal | None
+    wanted: int | None
+    shown: int | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """next: where the next page begins, `(way, text, site, id)`; None: that was all.
+
+    looked: rows that were looked through for a page that is not full. too_many: more names than MOST_NAMES have
+    these words; only the first page of them is given.
+    """
+
+    items: list[FoundItem]
+    next: tuple[str, str, int, int] | None = None
+    looked: int = 0
+    too_many: bool = False
+
+
+_COLUMNS = f"""i.id, i.site_id, (SELECT s.name FROM rm_sites s WHERE s.id = i.site_id), i.sku, i.name, i.variant_id,
+    CASE WHEN i.active THEN {STATE_SQL} ELSE 'gone' END, i.skip_reason, i.failure, i.bc_quantity, i.wanted, i.shown,
+    i.observed_at"""
+_NAMED = f"""
+    WITH named AS MATERIALIZED (
+        SELECT * FROM rm_items i WHERE i.active AND {WORDS_SQL} @@ to_tsquery('simple', %(words)s) AND OF_SITE
+        LIMIT %(names)s + 1)
+    SELECT (SELECT count(*) FROM named), {_COLUMNS} FROM named i
+    WHERE i.id > %(after)s AND KEPT ORDER BY i.id LIMIT %(most)s + 1
+"""
+_BY_SKU = ("sku_key", "site_id", "id")
+_BY_SITE = ("site_id", "sku_key", "id")
+_BY_REASON = ("site_id", "skip_reason", "id")
+# Where few rows are in a state, an index holds just these.
+_RARE = {
+    "failed": "i.active AND i.skip_reason IS NULL AND i.failure IS NOT NULL",
+    "drifting": "i.active AND i.skip_reason IS NULL AND i.drift_since IS NOT NULL",
+    "unsure": "i.active AND i.unsure",
+}
+
+
+def search(wanted: ItemFilter, after: Sequence[Any] | None, most: int) -> Found:
+    """A page of what is asked for. after: `next` of the page before. Raises InvalidFields."""
+    way = _Way(wanted)
+    found: list[tuple[Any, ...]] = []
+    if after is None or after[0] != "name":
+        walked = walks.page(way.walk, _COLUMNS, way.key(after), most)
+        found = walked.rows
+        if walked.next is not None or not way.searches_names:
+            return Found([FoundItem(*row) for row in found], way.cursor(walked.next), walked.looked)
+        after = None
+    return _with_names(way, found, after[3] if after else 0, most)
+
+
+def _with_names(way: _Way, found: list[tuple[Any, ...]], after: int, most: int) -> Found:
+    room = most - len(found)
+    named, too_many = _named(way, after, max(room, 0))
+    given = named[:room]
+    following = None
+    if len(named) > room and not too_many:
+        following = ("name", "", 0, given[-1][0] if given else after)
+    return Found([FoundItem(*row) for row in found + given], following, 0, too_many)
+
+
+def _named(way: _Way, after: int, most: int) -> tuple[list[tuple[Any, ...]], bool]:
+    bound = {**way.parameters, "words": way.words, "names": MOST_NAMES, "after": after, "most": most}
+    of_site = "true" if way.wanted.site is None else "ARRAY[i.site_id] @> ARRAY[%(site)s::integer]"
+    keep = f"NOT ({way.sku_sql}) AND {way.state_sql}"
+    with transaction():
+        # Common words seem to be found fast by reading the table from its start; they may all be at its end.
+        execute("SET LOCAL enable_seqscan = off")
+        found = rows(_NAMED.replace("OF_SITE", of_site).replace("KEPT", keep), bound)
+    return [row[1:] for row in found], bool(found) and found[0][0] > MOST_NAMES
+
+
+class _Way:
+    """How the rows that are asked for are reached."""
+
+    def __init__(self, wanted: ItemFilter) -> None:
+        self.wanted = wanted
+        self.parameters: dict[str, Any] = {"site": wanted.site, "reason": wanted.reason}
+        self.words = words_of(wanted.q or "")
+        self.sku_sql = self._beginning(wanted.q) if wanted.q else "true"
+        plain = wanted.state in (None, "agreeing", "unsettled")
+        self.searches_names = bool(plain and wanted.q and self.words)
+        self.state_sql = f"({STATE_SQL}) = '{wanted.state}'" if plain and wanted.state else "true"
+        self.walk = self._walk()
+
+    def _walk(self) -> Walk:
+        state, of_site = self.wanted.state, "" if self.wanted.site is None else " AND i.site_id = %(site)s"
+        if state in _RARE:
+            keep = "true" if state == "unsure" else f"({STATE_SQL}) = '{state}'"
+            return self._of(_BY_SITE, _RARE[state] + of_site, f"{keep} AND {self._text_sql()}")
+        if state == "skipped":
+            reason = (
+                "i.skip_reason IS NOT NULL" if self.wanted.reason is None else "i.skip_reason = %(reason)s"
+            )
+            return self._of(_BY_REASON, f"i.active AND {reason}{of_site}", self._text_sql())
+        active = "NOT i.active" if state == "gone" else "i.active"
+        return self._of(_BY_SKU, f"{active}{of_site} AND {self.sku_sql}", self.state_sql)
+
+    def _of(self, key: Sequence[str], where: str, keep: str) -> Walk:
+        if keep in ("true AND true", "true"):
+            keep = "true"
+        return Walk("rm_items", key, where, keep, self.parameters)
+
+    def _text_sql(self) -> str:
+        """What was typed, as a condition on rows that are few anyway."""
+        if not self.wanted.q:
+            return "true"
+        self.parameters["words"] = self.words
+        named = f"{WORDS_SQL} @@ to_tsquery('simple', %(words)s)" if self.words else "false"
+        return f"({self.sku_sql} OR {named})"
+
+    def _beginning(self, text: str) -> str:
+        """A SKU's or a BC number's beginning, as a range of the index on the key."""
+        try:
+            whole = full_key(text)
+        except InvalidSkuError:
+            wrong = FieldError("q", "can't be searched for: it holds a character that no SKU and no name has")
+            raise InvalidFields([wrong]) from None
+        key = cut(whole)
+        self.parameters |= {"from": key, "to": _following(key), "whole": whole}
+        if key != whole:  # the rest of a SKU that is longer than a BC number
+            return "(i.sku_key = %(from)s AND starts_with(i.sku_full_key, %(whole)s))"
+        if not key:
+            return "true"
+        return "(i.sku_key >= %(from)s AND i.sku_key < %(to)s)"
+
+    def key(self, after: Sequence[Any] | None) -> tuple[Any, ...] | None:
+        """A cursor as the key of the walk."""
+        if after is None:
+            return None
+        _, text, site, row_id = after
+        return (text, site, row_id) if self.walk.key is _BY_SKU else (site, text, row_id)
+
+    def cursor(self, key: Sequence[Any] | None) -> tuple[str, str, int, int] | None:
+        """A key of the walk as a cursor."""
+        if key is None:
+            return None
+        text, site = (key[0], key[1]) if self.walk.key is _BY_SKU else (key[1], key[0])
+        return ("walk", text, site, key[2])
+
+
+def words_of(text: str) -> str:
+    """What was typed, as a text search for names: all words, each by its beginning; empty where there is none."""
+    found = list(dict.fromkeys(re.findall(r"[^\W_]+", text)))[:MOST_WORDS]
+    return " & ".join(f"'{word}'" + (":*" if len(word) >= SHORTEST_BEGINNING else "") for word in found)
+
+
+def _following(key: str) -> str:
+    """The least text, by code points, that no text with this beginning reaches."""
+    for end in range(len(key) - 1, -1, -1):
+        point = ord(key[end]) + 1
+        if point <= 0x10FFFF:
+            return key[:end] + chr(0xE000 if 0xD800 <= point <= 0xDFFF else point)
+    return chr(0x10FFFF)
