@@ -18,12 +18,13 @@ from peewee import IntegrityError
 
 from models.config import settings
 from models.database import Parameters, execute, row, rows, transaction
+from workers import turns
 from workers.attempts import NOTED
 from workers.database_errors import constraint, retried
 from workers.errors import InventorySyncError, LeaseLost
 from workers.full_sync import steps
 from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, Work
-from workers.leases import doubt, overtaken, release_store, take_store
+from workers.leases import doubt, release_store
 from workers.outbox import committing, hint_after_commit, insert
 
 log = structlog.get_logger()
@@ -66,18 +67,8 @@ def claim(job_id: int, deadline_seconds: float = HARD_DEADLINE_SECONDS) -> Claim
         if found is None:
             return None
         claimed = Claim(found[0], token, *found[2:])
-        if claimed.store_key and (
-            overtaken(claimed.store_key, claimed.priority)
-            or not take_store(claimed.store_key, claimed.id, token)
-        ):
-            # Waiting for a store is no attempt. It looks new again: whoever holds the store may be letting go
-            # at this moment, and could not see this row, which we have locked.
-            execute(
-                "UPDATE rm_queue SET status = 'pending', attempts = attempts - 1, lease_token = NULL,"
-                " lease_expires_at = NULL, started_at = NULL, deadline_at = NULL, hinted_at = NULL, hint_count = 0"
-                " WHERE id = %s",
-                (job_id,),
-            )
+        if turns.must_wait(claimed):
+            turns.put_back(job_id)
             return None
     return claimed
 

@@ -13,12 +13,12 @@ from workers.attempts import NOTED
 from workers.database_errors import retried
 from workers.full_sync import steps
 from workers.leases import doubt
+from workers.turns import SILENT
 
 log = structlog.get_logger()
 
 FOREVER_SECONDS = 1e9
 STALLED_SECONDS = 60
-SILENT = "its worker stopped without a word"
 
 
 def release_stuck(minutes: float | None = None) -> int:
@@ -55,7 +55,7 @@ def release(job_id: int, minutes: float = 0.0) -> bool:
 @retried
 def _release(job_id: int, exhausted: bool, stuck: str) -> int:
     if exhausted:
-        return ledger.end_unheld(job_id, where=stuck, error=f"{SILENT} at every attempt; the last one too")
+        return ledger.end_unheld(job_id, where=stuck, error=_last_words(job_id))
     with ledger.committing():
         found = ledger.to_pending(
             f"""
@@ -71,6 +71,20 @@ def _release(job_id: int, exhausted: bool, stuck: str) -> int:
         doubt(job_id)
         ledger.hint_after_commit(found[0])
         return True
+
+
+def _last_words(job_id: int) -> str:
+    """Why it is tried no more, and where a person finds out more."""
+    found = row(
+        "SELECT attempts, max_attempts, to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+        " FROM rm_queue WHERE id = %s",
+        (job_id,),
+    )
+    attempts, most, began = found or ("?", "?", "?")
+    return (
+        f"{SILENT} at attempt {attempts} of {most}, begun at {began} UTC: the job may crash its worker, or need more"
+        " memory than that has; the worker's log of that time says more"
+    )
 
 
 def heal() -> int:
