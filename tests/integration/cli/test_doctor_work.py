@@ -44,6 +44,7 @@ def test_whoever_works_is_there_until_it_leaves_or_dies(run: Run, environment: d
         assert {found[name]["state"] for name in WHO} == {"ok"}
         assert {found[name]["message"] for name in WHO} == {f"1 process on {socket.gethostname()}"}
         assert found["version"]["state"] == "ok"
+        assert run("doctor").exit_code == 0, "nothing is wrong"
 
         fleet.kill("worker-webhooks")
         sql("UPDATE rm_processes SET seen_at = seen_at - interval '3 hours' WHERE queues ? %s", (WEBHOOKS,))
