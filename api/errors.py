@@ -9,14 +9,15 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, current_app, g
-from peewee import PeeweeException
-from playhouse.pool import MaxConnectionsExceeded
+from peewee import InternalError, PeeweeException
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from api import database_trouble
 from models.crypto import UndecryptableError
 from models.database import DatabaseUnavailable
+from workers.database_errors import out_of_space
 from workers.errors import (
     ConfigurationError,
     Conflict,
@@ -102,8 +103,9 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(ValidationError, lambda error: problem(_ours(invalid_fields(error))))
     app.register_error_handler(UndecryptableError, _unreadable)
     app.register_error_handler(HTTPException, _http)
-    for unavailable in (*DatabaseUnavailable, MaxConnectionsExceeded):
+    for unavailable in DatabaseUnavailable:
         app.register_error_handler(unavailable, _database_away)
+    app.register_error_handler(InternalError, _internal)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -141,6 +143,13 @@ def _ours(error: InventorySyncError) -> ProblemError:
     return ProblemError(500, "internal_error", "Something went wrong here; it has been logged.")
 
 
+def sentence_of(error: InventorySyncError) -> str:
+    """An error as one sentence a fault, for a page that goes on in spite of it."""
+    found = _ours(error)
+    faults = [_sentence(f"{fault.field.replace('_', ' ')} {fault.message}") for fault in found.errors]
+    return " ".join(faults) or found.detail
+
+
 def _http(error: HTTPException) -> Response | HTTPException:
     if isinstance(error, RequestRedirect) or error.code is None:
         return error
@@ -165,11 +174,15 @@ def _unreadable(error: Exception) -> Response:
 
 def _database_away(error: Exception) -> Response:
     # A full pool, a failover, a statement that took too long: the next try may well pass.
-    log.error("the database is unavailable", action="request", error=type(error).__name__)
+    code, detail = database_trouble.told(error)
+    log.error("the database is unavailable", action="request", error=type(error).__name__, code=code)
     wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-    return problem(
-        ProblemError(503, "database_unavailable", "The database is not reachable now.", headers=wait)
-    )
+    return problem(ProblemError(503, code, detail, headers=wait))
+
+
+def _internal(error: Exception) -> Response:
+    # PostgreSQL has no code of its own for a quota; else it is a fault of ours, or it only reads.
+    return _database_away(error) if out_of_space(error) else _unexpected(error)
 
 
 def _unexpected(error: Exception) -> Response:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from peewee import IntegrityError, fn
 
 from models.company import DEFAULT_API_URL, DEFAULT_TOKEN_URL, Company
-from models.database import execute, row, session, transaction
+from models.database import execute, row, rows, session, transaction
 from workers.errors import Conflict, FieldError, InvalidFields, UnknownRecord
 from workers.forms import Environment, Form, Guid, Line, Name, SecretText, Tenant, Url, collect_url, left_out
 
@@ -48,6 +49,21 @@ def get(company_id: int) -> Company:
     if found is None:
         raise UnknownRecord("company")
     return found
+
+
+def listed(*, after: int = 0, most: int) -> list[Company]:
+    """The companies, oldest first. after: only those made after this one."""
+    with session():
+        return list(Company.select().where(Company.id > after).order_by(Company.id).limit(most))
+
+
+def site_counts(company_ids: Sequence[int]) -> dict[int, int]:
+    """How many sites each of these companies has; those without are absent."""
+    found = rows(
+        "SELECT company_id, count(*) FROM rm_sites WHERE company_id = ANY (%s) GROUP BY 1",
+        (list(company_ids),),
+    )
+    return dict(found)
 
 
 def create(form: NewCompany) -> Company:

@@ -21,7 +21,8 @@ _OWN = """
     FROM rm_sites s CROSS JOIN LATERAL (
         SELECT max(local_date) AS day, max(due_at) AS due, max(due_at) FILTER (WHERE outcome = 'started') AS started
         FROM rm_site_schedule_log WHERE site_id = s.id) l
-    WHERE s.active AND s.full_sync_enabled AND s.full_sync_time IS NOT NULL AND (%(site)s::int IS NULL OR s.id = %(site)s)
+    WHERE s.active AND s.full_sync_enabled AND s.full_sync_time IS NOT NULL
+      AND (%(site)s::int IS NULL OR s.id = %(site)s)
     ORDER BY s.id
 """
 # Locked, so that a site can't be deleted between here and its run.

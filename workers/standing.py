@@ -85,8 +85,8 @@ STATES = {
 }
 """Which sites one may ask for, and the condition of each."""
 _NAMED = """
-    (position(%(text)s IN lower(s.name)) > 0 OR position(%(text)s IN lower(c.name)) > 0
-     OR position(%(text)s IN lower(coalesce(s.store_hash, s.url, ''))) > 0)
+    (position(lower(%(text)s) IN lower(s.name)) > 0 OR position(lower(%(text)s) IN lower(c.name)) > 0
+     OR position(lower(%(text)s) IN lower(coalesce(s.store_hash, s.url, ''))) > 0)
 """
 
 
@@ -95,12 +95,12 @@ def search(
     *,
     platform: str | None = None,
     state: str | None = None,
-    after: tuple[str, int] | None = None,
+    after: int | None = None,
     most: int,
 ) -> list[SiteStanding]:
     """Sites by name. text: part of a name, a company's name or an address. state: one of STATES.
 
-    after: the lower-case name and the id of the last one of the page before.
+    after: the site with which the page before ended.
     """
     which = ["true"]
     if text:
@@ -110,9 +110,8 @@ def search(
     if state is not None:
         which.append(f"({STATES[state]})")
     if after is not None:
-        which.append("(lower(s.name), s.id) > (%(name)s, %(id)s)")
-    name, site_id = after or ("", 0)
-    bound = {"text": text.lower(), "platform": platform, "name": name, "id": site_id, "most": most}
+        which.append("(lower(s.name), s.id) > (SELECT lower(name), id FROM rm_sites WHERE id = %(after)s)")
+    bound = {"text": text, "platform": platform, "after": after, "most": most}
     return _found(" AND ".join(which), "lower(s.name), s.id", bound)
 
 
@@ -205,7 +204,7 @@ def site_verdict(shown: SiteStanding, alerts: Sequence[str], error: str | None =
     if shown.run_status == "held":
         return Verdict(
             "warn",
-            f"{shown.held:,} SKUs wait for somebody to look: they would fall to zero.",
+            f"SKUs on hold until somebody has looked: {shown.held:,}. They would fall to zero.",
             "Everything else was pushed. Release them, or put right what is wrong and sync again.",
         )
     if shown.run_status == "failed":
@@ -218,10 +217,13 @@ def site_verdict(shown: SiteStanding, alerts: Sequence[str], error: str | None =
         return Verdict(
             "warn",
             f"{shown.failed:,} of {shown.items:,} SKUs were refused by the shop.",
-            "Each has the shop's reason: see the failed items of the last sync.",
+            "Each has the shop's reason: look at what failed in the last sync.",
         )
     if shown.last_synced_at is None:
         return Verdict("quiet", "This shop was never synced.", "Test the connection, then sync it.")
     if shown.unsettled:
-        return Verdict("busy", f"Work is under way for {shown.unsettled:,} SKUs.")
-    return Verdict("good", f"Everything is right: {shown.agreeing:,} SKUs show what they should.")
+        return Verdict(
+            "busy", f"Work is under way: {shown.agreeing:,} of {shown.items:,} SKUs show what they should."
+        )
+    advice = f"{shown.skipped:,} more are left alone, each with a reason." if shown.skipped else ""
+    return Verdict("good", f"Everything is right: {shown.agreeing:,} SKUs show what they should.", advice)

@@ -30,8 +30,8 @@ HEADERS = {
     "Referrer-Policy": "same-origin",  # the check of forms looks at it
     "Vary": "HX-Request, HX-Target, Cookie",
 }
-NAVIGATION = (
-    ("Sites", "panel.sites.show_all", "/sites"),
+NAVIGATION: tuple[tuple[str, str, str | tuple[str, ...]], ...] = (
+    ("Sites", "panel.sites.show_all", ("/sites", "/companies", "/runs")),
     ("Items", "panel.items.show_all", "/items"),
     ("Queues", "panel.queues.show", "/queues"),
     ("Webhook log", "panel.webhook_log.show_all", "/webhook-log"),
@@ -88,8 +88,8 @@ def errors_of(error: InvalidFields | Conflict) -> dict[str, str]:
     return {entry.field: entry.message for entry in reversed(error.errors)}
 
 
-def navigation() -> Sequence[tuple[str, str, str]]:
-    """The pages beside the overview, in their order: label, endpoint, the beginning of its addresses.
+def navigation() -> Sequence[tuple[str, str, str | tuple[str, ...]]]:
+    """The pages beside the overview, in their order: label, endpoint, the beginnings of its addresses.
 
     Those that the person may open.
     """

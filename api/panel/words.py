@@ -28,6 +28,11 @@ def number(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,}"
 
 
+def skus(number: int) -> str:
+    """1 SKU, 214 SKUs."""
+    return f"{number:,} SKU" if number == 1 else f"{number:,} SKUs"
+
+
 def span(seconds: float | None) -> str:
     """How long: 45 s, 12 min, 3 h, 9 d; a dash for what isn't known."""
     if seconds is None:
@@ -56,6 +61,19 @@ def state(word: Any, text: str | None = None) -> Markup:
     """A state as a badge: a word in the colour of its meaning."""
     kind = STATE_KINDS.get(str(word), "quiet")
     return Markup('<span class="badge {}">{}</span>').format(kind, text or str(word).replace("_", " "))
+
+
+def sentence(text: str | None, dot: str = ".") -> str:
+    """an error of ours -> An error of ours."""
+    words = (text or "").strip()
+    return words[:1].upper() + words[1:] + ("" if not words or words.endswith((".", "!", "?")) else dot)
+
+
+def visible(text: str) -> str:
+    """A SKU as it is, with what nobody would see spelled out: a zero-width space is \\u200b."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
 
 
 def plain(word: Any) -> str:
@@ -99,9 +117,12 @@ FILTERS = {
     "browser": browser,
     "role": role,
     "number": number,
+    "skus": skus,
     "span": span,
     "when": when,
     "at_zone": at_zone,
     "state": state,
     "plain": plain,
+    "sentence": sentence,
+    "visible": visible,
 }

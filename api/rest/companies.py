@@ -9,7 +9,6 @@ from api.rest import lists, routes
 from api.rest.checks import Report, report
 from api.rest.lists import Answer, ListQuery, Moment, Page
 from models.company import Company
-from models.database import session
 from workers import companies, connection_test
 from workers.companies import CompanyChange, NewCompany
 
@@ -58,9 +57,7 @@ def blueprint() -> APIBlueprint:
 def list_companies(query: ListQuery) -> CompanyList:
     """List the companies."""
     after = lists.decode(query.cursor, "companies", [int])
-    with session():
-        chosen = Company.select().order_by(Company.id).limit(query.limit + 1)
-        found = list(chosen.where(Company.id > after[0]) if after else chosen)
+    found = companies.listed(after=after[0] if after else 0, most=query.limit + 1)
     found, following = lists.page("companies", found, query.limit, lambda company: [company.id])
     return CompanyList(items=[_answer(company) for company in found], next=following)
 

@@ -87,8 +87,16 @@ const sheet = () => document.getElementById("sheet");
 function openSheet(link) {
   document.getElementById("sheet-title").textContent = link.dataset.sheet;
   document.getElementById("dialog").innerHTML = '<p class="quiet">One moment…</p>';
-  sheet().showModal();
+  if (!sheet().open) sheet().showModal();
   htmx.ajax("GET", link.href, { target: "#dialog", swap: "innerHTML" });
+}
+
+// A form whose answer is shown in the dialog: what was tried, and what it found.
+function sendToSheet(form) {
+  document.getElementById("sheet-title").textContent = form.dataset.sheet;
+  document.getElementById("dialog").innerHTML = '<p class="quiet" role="status">One moment: this really asks…</p>';
+  sheet().showModal();
+  htmx.ajax("POST", form.action, { target: "#dialog", swap: "innerHTML", values: Object.fromEntries(new FormData(form)) });
 }
 
 // What was done in the dialog shows behind it.
@@ -121,7 +129,8 @@ function confirmFirst(form) {
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-sheet]");
   if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); openSheet(link); return; }
-  if (event.target.closest("[data-closes-sheet]")) { sheet().close(); return; }
+  const closer = event.target.closest("[data-closes-sheet]");
+  if (closer?.closest("dialog")) { event.preventDefault(); sheet().close(); return; }
   const toggle = event.target.closest("[data-toggles]");
   if (toggle) {
     const open = document.getElementById(toggle.dataset.toggles).classList.toggle("open");
@@ -156,6 +165,7 @@ async function copyText(button, source) {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.confirm) { event.preventDefault(); confirmFirst(form); return; }
+  if (form.dataset.sheet) { event.preventDefault(); sendToSheet(form); return; }
   // A second click must not do a thing twice.
   if (form.method === "post") setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
 });
@@ -182,6 +192,13 @@ function say(text) {
   document.getElementById("messages").replaceChildren(line);
 }
 
+// The form of a dialog that stands on a page of its own is sent as that page.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target?.id === "dialog" && !sheet().open && event.detail.elt.matches("form")) {
+    event.preventDefault();
+    event.detail.elt.submit();
+  }
+});
 document.addEventListener("htmx:sendError", () => say("The server can't be reached. This page is not up to date; it tries again by itself."));
 document.addEventListener("htmx:responseError", (event) => {
   if (event.detail.xhr.status >= 500 && event.detail.target?.id !== "dialog") say("The server has a problem. This page is not up to date; it tries again by itself.");
