@@ -26,6 +26,9 @@ DatabaseUnavailable = (peewee.OperationalError, peewee.InterfaceError, MaxConnec
 """What peewee raises where PostgreSQL, or a connection of our pool, can't be had; the caller answers 503 or tries
 again."""
 
+DatabaseUnusable = (*DatabaseUnavailable, peewee.InternalError)
+"""As well where PostgreSQL answers but doesn't write: a standby that was not made the primary yet, no room on its
+disk. Faults of ours in a statement come as this, too: for those who only wait and try again."""
 
 _PostgresqlDatabase: Any = peewee.PostgresqlDatabase  # its stubs know nothing of what pools rely on
 

@@ -1,4 +1,4 @@
-"""What PostgreSQL itself said: which constraint it was, and whether it was a deadlock, which is tried again."""
+"""What PostgreSQL itself said: which constraint it was, whether it was a deadlock, whether its disk is full."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import ParamSpec, TypeVar
 import psycopg2
 import structlog
 from peewee import OperationalError, PeeweeException
+from psycopg2 import errorcodes
 from psycopg2.errors import DeadlockDetected
 
 from models.database import db
@@ -17,6 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 log = structlog.get_logger()
 
+NO_ROOM_HINT = "Check free disk space."  # PostgreSQL's, where a table can't grow
 MOST_TRIES = 4  # each waits a second (PostgreSQL's deadlock_timeout) before it is told
 
 
@@ -45,6 +47,17 @@ def constraint(error: PeeweeException) -> str:
     """The name of the constraint that was violated; never the message, which quotes values."""
     said = error.__context__
     return (said.diag.constraint_name or "") if isinstance(said, psycopg2.Error) else ""
+
+
+def out_of_space(error: BaseException) -> bool:
+    """Whether PostgreSQL found no room: a full disk, a quota, a limit on the size of files.
+
+    Only the first has a code of its own; the others come with the same advice.
+    """
+    said = error.__context__
+    if not isinstance(said, psycopg2.Error):
+        return False
+    return said.pgcode == errorcodes.DISK_FULL or said.diag.message_hint == NO_ROOM_HINT
 
 
 def _is_deadlock(error: OperationalError) -> bool:

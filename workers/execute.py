@@ -9,9 +9,10 @@ from collections.abc import Callable
 import structlog
 
 from models.crypto import UndecryptableError
-from models.database import DatabaseUnavailable
+from models.database import DatabaseUnavailable, DatabaseUnusable
 from workers import breaker, ledger, metrics
 from workers.alerts import refusals
+from workers.database_errors import out_of_space
 from workers.errors import (
     ConfigurationError,
     InventorySyncError,
@@ -32,6 +33,7 @@ LEAST_WAIT_SECONDS = (
     0.25  # what waits for something must not keep a worker busy by asking whether it is there
 )
 PROGRESS_SECONDS = 0.5  # before a job that got further goes on; the breaker slows what keeps failing
+NO_ROOM_SECONDS = 10.0  # until it is tried whether PostgreSQL's disk has room again
 AWAY_TRIES = 5  # PostgreSQL may be restarting just when a job begins or ends
 AWAY_PAUSE_SECONDS = 1.0  # after the first try, and as much longer after each further one
 
@@ -64,7 +66,7 @@ def _take(job_id: int) -> tuple[Kind | None, Claim] | None:
             kind = KINDS.get(found)
             claim = ledger.claim(job_id, kind.deadline_seconds if kind else ledger.HARD_DEADLINE_SECONDS)
             return None if claim is None else (kind, claim)
-        except DatabaseUnavailable as error:
+        except DatabaseUnusable as error:
             log.warning("a hint found no PostgreSQL", action="claim", job_id=job_id, error=str(error).strip())
             time.sleep(AWAY_PAUSE_SECONDS * attempt)
     return None  # the row is still there, and will be hinted again
@@ -136,6 +138,9 @@ def _end_badly(work: Work, claim: Claim, error: Exception) -> None:
             _again(work, claim, str(error), calls, at_least=error.retry_after or 0.0)
         case InventorySyncError():
             _again(work, claim, str(error), calls)
+        case _ if out_of_space(error):
+            # However long that takes, it is no fault of the job's.
+            _wait(claim, error, NO_ROOM_SECONDS, calls)
         case _:
             if not isinstance(error, DatabaseUnavailable):
                 log.exception("a job met a fault of ours", action=claim.kind)
@@ -150,7 +155,7 @@ def _fail(claim: Claim, error: str, calls: int, *, record: Callable[[], None] | 
 
 def _wait(claim: Claim, reason: Exception, seconds: float, calls: int) -> None:
     log.debug("job waits", action=claim.kind, reason=str(reason), seconds=round(seconds, 3), calls=calls)
-    ledger.defer(claim, seconds, error=str(reason), calls=calls, costs_attempt=False)
+    ledger.defer(claim, seconds, error=str(reason).strip(), calls=calls, costs_attempt=False)
     _count(claim, "waited")
 
 
@@ -187,7 +192,7 @@ def _end(end: Callable[[], None]) -> bool:
         except LeaseLost as error:
             log.warning("lease lost", action="end", error=str(error))
             return False
-        except DatabaseUnavailable as error:
+        except DatabaseUnusable as error:
             log.warning("the end of a job waits for PostgreSQL", action="end", error=str(error).strip())
             time.sleep(AWAY_PAUSE_SECONDS * attempt)
     return False

@@ -65,9 +65,9 @@ class Receiver:
         try:
             with self._outage.noticed():
                 return self._receive(platform, site_id, delivery)
-        except AwayError:
+        except AwayError as away:
             metrics.webhooks.labels(platform, "turned_away").inc()
-            raise self._turned_away(site_id) from None
+            raise self._turned_away(site_id, away) from None
         except IntegrityError as error:
             if not constraint(error).endswith("_site_id_fkey"):
                 raise
@@ -108,12 +108,12 @@ class Receiver:
             return ProblemError(400, "unreadable", f"This delivery can't be read: {why}.")
         return ProblemError(401, f"delivery_{verdict.value}", f"This delivery was refused: {why}.")
 
-    def _turned_away(self, site_id: int) -> ProblemError:
+    def _turned_away(self, site_id: int, away: AwayError) -> ProblemError:
         """Not stored: the shop must know. WooCommerce never sends again, so a sync makes up for it."""
         self._debts.owe(site_id)
         self._background.wake(hint=False)
         wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-        return ProblemError(503, "database_unavailable", "The database is unreachable.", headers=wait)
+        return ProblemError(503, away.code, away.detail, headers=wait)
 
 
 def _body() -> bytes:

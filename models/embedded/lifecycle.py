@@ -4,7 +4,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from models.embedded import binaries, keys
+from models.embedded import binaries, keys, room
 from models.embedded.errors import EmbeddedError
 from models.embedded.locks import turn
 from models.embedded.paths import Account, prepare_data_dir, service_account
@@ -30,9 +30,11 @@ def ensure(data_dir: Path, *, durable: bool = True, owned: bool = True) -> Runti
             return _ensure(folder, account, durable=durable, owned=owned)
     except OSError as error:
         place = error.filename or folder
+        advice = "Give this user the right to write there, or set another DATA_DIR."
+        if error.errno in room.NO_ROOM:
+            advice = room.shortage(folder)
         raise EmbeddedError(
-            f"The servers of DATA_DIR {folder} could not be started: {error.strerror} ({place}). "
-            "Make room or give this user the right to write there, or set another DATA_DIR."
+            f"The servers of DATA_DIR {folder} could not be started: {error.strerror} ({place}). {advice}"
         ) from error
 
 

@@ -97,7 +97,19 @@ class Postgres(Server):
             connection.close()
 
     def complete(self, port: int) -> None:
-        """Make the product's own account and database: it has no right to be a superuser."""
+        """Make the product's own account and database: it has no right to be a superuser.
+
+        Raises EmbeddedError.
+        """
+        started_at = self._log_size()
+        try:
+            self._make_account_and_database(port)
+        except psycopg2.Error as error:
+            raise EmbeddedError(
+                f"PostgreSQL in {self.data} could not be made ready: {str(error).strip()}. {self._no_room(started_at)}"
+            ) from error
+
+    def _make_account_and_database(self, port: int) -> None:
         connection = psycopg2.connect(self.admin_url(port), connect_timeout=CONNECT_SECONDS)
         try:
             connection.autocommit = True
@@ -142,6 +154,7 @@ class Postgres(Server):
         shutil.rmtree(unfinished)
 
     def _run_initdb(self, command: list[str], account: Account | None) -> None:
+        started_at = self._log_size()
         with open_log(self.log) as output:
             done = subprocess.run(  # noqa: S603 - a program of the wheel
                 command,
@@ -151,13 +164,14 @@ class Postgres(Server):
                 cwd="/",
                 env=clean_environment(),
                 umask=0o077,
+                restore_signals=False,  # see processes.spawn
                 check=False,
                 **stepping_down(account),
             )
         if done.returncode != 0:
             raise EmbeddedError(
                 f"PostgreSQL's data folder {self.data} could not be made (initdb: exit code "
-                f"{done.returncode}). The log {self.log} ends with:\n{log_tail(self.log)}"
+                f"{done.returncode}). {self._no_room(started_at)}The log {self.log} ends with:\n{log_tail(self.log)}"
             )
 
     def _drop_stale_pid_file(self) -> None:

@@ -82,6 +82,8 @@ def spawn(
             env=clean_environment(),
             start_new_session=True,
             umask=0o077,
+            # SIGXFSZ stays ignored, as Python has it: a limit on the size of files is an error, not Valkey's end.
+            restore_signals=False,
             **stepping_down(account),
         )
     _children[process.pid] = process

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from models.embedded import room
 from models.embedded.binaries import Binaries
 from models.embedded.errors import EmbeddedError
 from models.embedded.locks import try_lock
@@ -148,8 +149,8 @@ class Server(ABC):
             if not self._port_was_taken(started_at):
                 break
         raise EmbeddedError(
-            f"{self.title} did not start (exit code {child.returncode}). Its log {self.log} ends with:\n"
-            f"{log_tail(self.log)}"
+            f"{self.title} did not start (exit code {child.returncode}). {self._no_room(started_at)}"
+            f"Its log {self.log} ends with:\n{log_tail(self.log)}"
         )
 
     def _await_answer(self, child: subprocess.Popen[bytes], port: int) -> Running | None:
@@ -167,14 +168,21 @@ class Server(ABC):
             time.sleep(POLL_SECONDS)
         return None
 
+    def _no_room(self, since: int) -> str:
+        full = room.is_full(self.folder) or room.told_by(self._log_text(since))
+        return f"{room.shortage(self.folder)} " if full else ""
+
     def _log_size(self) -> int:
         with open_log(self.log) as file:
             return file.tell()
 
-    def _port_was_taken(self, since: int) -> bool:
+    def _log_text(self, since: int) -> str:
         with self.log.open("rb") as file:
             file.seek(since)
-            return b"ddress already in use" in file.read()
+            return file.read().decode(errors="replace")
+
+    def _port_was_taken(self, since: int) -> bool:
+        return "ddress already in use" in self._log_text(since)
 
 
 def choose_port(preferred: int | None) -> int:
