@@ -11,7 +11,7 @@ from api.auth import requested_by
 from api.rest import routes
 from api.rest.lists import Answer
 from models.database import rows, session
-from models.job import JOB_STATUSES
+from workers import figures
 from workers.full_sync.requests import Requested, request_sync, request_sync_all
 
 PREFIXES = {"inventory": routes.PREFIX, "inventory_wp": "/wp-json/gsm-middleware/v1"}
@@ -100,11 +100,10 @@ def sync_all() -> SyncAllAnswer:
 def stats() -> Stats:
     """How much work waits, and when each site was last synced."""
     with session():
-        counts = dict(rows("SELECT status, count(*) FROM rm_queue GROUP BY status"))
+        queue = figures.queue()
         ends = rows(_LAST_SYNCS)
-    figures = {status: counts.get(status, 0) for status in JOB_STATUSES}
     return Stats(
-        queue=QueueFigures(total=sum(figures.values()), **figures),
+        queue=QueueFigures.model_validate(queue),
         last_syncs=[LastSync(site_id=str(site_id), last_sync=_old_style(end)) for site_id, end in ends],
     )
 

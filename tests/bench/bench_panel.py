@@ -1,0 +1,94 @@
+"""Server time of every page of the panel over a large installation: `make bench`. None may take 100 ms."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+
+import click
+from flask import Flask
+
+from api.app import create_app
+from models.database import db, row, session
+from tests.bench.large import grow
+from tests.integration.panel.conftest import PASSWORD, Person
+from workers import users
+
+MOST_SECONDS = 0.1
+REPEATS = 5
+# Where an address needs an id: one that is there. Names are those of the routes.
+IDS = {
+    "site_id": "SELECT id FROM rm_sites ORDER BY id OFFSET 100 LIMIT 1",
+    "company_id": "SELECT min(id) FROM rm_companies",
+    "run_id": "SELECT max(id) FROM rm_sync_runs",
+    "item_id": "SELECT id FROM rm_items WHERE id > 500000 ORDER BY id LIMIT 1",
+    "job_id": "SELECT max(id) FROM rm_queue WHERE status = 'failed'",
+    "delivery_id": "SELECT max(id) FROM rm_webhook_log",
+    "user_id": "SELECT min(id) FROM rm_users",
+    "token_id": "SELECT min(id) FROM rm_api_tokens",
+    "alert_id": "SELECT max(id) FROM rm_alerts",
+}
+# What people ask for beside the plain pages.
+ASKED = (
+    "/items?q=SKU-77",
+    "/items?q=SKU-777777",
+    "/items?q=blue",
+    "/items?q=nothing-like-it",
+    "/items?state=failed",
+    "/items?state=skipped",
+    "/items?site=101&state=drifting",
+    "/jobs?status=failed",
+    "/jobs?status=completed&kind=push",
+    "/jobs?site=101",
+    "/webhook-log?site=101&status=failed",
+    "/webhook-log?status=rejected",
+    "/sites?q=site-4",
+    "/access/audit?actor=anna",
+)
+SECRETS = ("/test", "/choices")  # pages that call a vendor are as slow as the vendor
+
+
+def bench_pages(environment: dict[str, str]) -> None:
+    """A million items, a million jobs, five hundred sites."""
+    began = time.perf_counter()
+    grow()
+    click.echo(f"grown in {time.perf_counter() - began:.0f} s")
+    app = create_app()
+    users.create("anna", "admin", PASSWORD)
+    person = Person(app.test_client())
+    person.sign_in("anna")
+    found = sorted(((_seconds(person, path), path) for path in [*_pages(app), *ASKED]), reverse=True)
+    for seconds, path in found:
+        click.echo(f"{seconds * 1000:7.1f} ms  {path}")
+    slow = [path for seconds, path in found if seconds >= MOST_SECONDS]
+    db.close_all()
+    assert not slow, f"over {MOST_SECONDS * 1000:.0f} ms: {slow}"
+
+
+def _pages(app: Flask) -> list[str]:
+    paths = []
+    for rule in app.url_map.iter_rules():
+        path = str(rule)
+        if not rule.endpoint.startswith("panel.") or "GET" not in (rule.methods or set()):
+            continue
+        if path.endswith(SECRETS) or path.endswith(".csv"):
+            continue
+        for name in rule.arguments:
+            with session():
+                value = row(IDS[name]) if name in IDS else None
+            assert value is not None, f"{path}: say in IDS what a {name} is"
+            path = re.sub(rf"<(?:[^:<>]+:)?{name}>", str(value[0]), path)
+        paths.append(path)
+    return paths
+
+
+def _seconds(person: Person, path: str) -> float:
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        answer = person.client.get(path)
+        times.append(time.perf_counter() - began)
+        assert answer.status_code in (200, 404), (path, answer.status_code)
+    assert answer.status_code == 200, path
+    return statistics.median(times)
