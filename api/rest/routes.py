@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from flask import Response, current_app, g, request
@@ -11,6 +12,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 from werkzeug.exceptions import HTTPException
 
+from api import audit
 from api.auth import needs
 from api.errors import CONTENT_TYPE, ProblemError
 from workers.errors import FieldError
@@ -62,7 +64,11 @@ def route(
 
         @functools.wraps(view)
         def answering(**arguments: Any) -> Response:
+            if "body" in arguments:
+                audit.note(fields=sorted(arguments["body"].model_fields_set))
             result = view(**arguments)
+            if status == HTTPStatus.CREATED:
+                audit.note(subject=f"id {result.id}", name=result.name)
             if result is None:
                 return Response(status=204)
             body = current_app.json.dumps(result.model_dump(mode="json", by_alias=True)) + "\n"
