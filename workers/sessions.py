@@ -15,7 +15,7 @@ from workers.tokens import hashed
 IDLE_DAYS = 7  # unused for so long: over
 LONGEST_DAYS = 30  # however much used: over
 TOKEN_BYTES = 32
-MOST_SHOWN = 100  # of one person: more than that is nobody's
+MOST_SHOWN = 20  # of one person
 ALIVE = (
     f"s.last_seen_at > now() - interval '{IDLE_DAYS} days'"
     f" AND s.created_at > now() - interval '{LONGEST_DAYS} days'"
