@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, Tag
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from werkzeug.exceptions import HTTPException
 
 from api import audit
@@ -65,10 +65,10 @@ def route(
         @functools.wraps(view)
         def answering(**arguments: Any) -> Response:
             if "body" in arguments:
-                audit.note(fields=sorted(arguments["body"].model_fields_set))
+                audit.note(fields=sorted(_inner(arguments["body"]).model_fields_set))
             result = view(**arguments)
             if status == HTTPStatus.CREATED:
-                audit.note(subject=f"id {result.id}", name=result.name)
+                audit.note(subject=f"id {_inner(result).id}", name=_inner(result).name)
             if result is None:
                 return Response(status=204)
             body = current_app.json.dumps(result.model_dump(mode="json", by_alias=True)) + "\n"
@@ -86,6 +86,11 @@ def route(
         return view
 
     return mount
+
+
+def _inner(model: Any) -> Any:
+    """A site is one of several models behind a common name."""
+    return model.root if isinstance(model, RootModel) else model
 
 
 def check_body() -> None:
