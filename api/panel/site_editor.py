@@ -123,6 +123,10 @@ def _fields(error: InvalidFields | Conflict) -> dict[str, str]:
     return {name.partition(".")[0]: message for name, message in errors_of(error).items()}
 
 
+def _address(site: Site | None, view: str) -> str:
+    return url_for(f"panel.site_editor.{view}", site_id=site.id if site else None)
+
+
 def _options(offered: site_form.Offered, values: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """What the store offers, by name; what is chosen and not offered any more stays to be seen."""
     one = [("", "the store's one enabled location")]
@@ -153,6 +157,8 @@ def _form(
         status,
         title=f"Change {site.name}" if site else "Add a site",
         site=site,
+        address=_address(site, "edit" if site else "new"),
+        asks=_address(site, "ask" if site else "ask_for_new"),
         values=values,
         errors=errors or {},
         secrets=site_form.secrets_set(site),
