@@ -17,6 +17,7 @@ import psutil
 from tests.acceptance.trouble import ask_for_all, town
 from tests.fleet import PRODUCTION, Fleet, free_port
 from tests.places import wait_for_run
+from tests.simulators.handles import BigCommerceHandle
 
 BIGCOMMERCE_SKUS = 40_000
 WOOCOMMERCE_SKUS = 5_000
@@ -47,6 +48,7 @@ def bench_footprint(environment: dict[str, str]) -> None:
                 assert wait_for_run(run, 600).status == "completed"
             took = time.monotonic() - began
             shop, site = next(iter(place.sites.items()))
+            assert isinstance(shop, BigCommerceHandle)
             shop.add_hook("store/product/*", f"{fleet.webhook_url}/webhooks/bigcommerce/{site.id}")
             for found in shop.truth()[:WEBHOOKS]:
                 shop.emit("store/product/updated", product_id=found["product_id"])
