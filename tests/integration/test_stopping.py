@@ -41,9 +41,9 @@ def test_what_is_given_back_is_due_at_once_and_costs_no_attempt(database: str) -
         assert handing_back.give_back(heartbeat.held()) == 1
 
     assert row(
-        "SELECT status, attempts, lease_token, hinted_at, available_at <= now() FROM rm_queue WHERE id = %s",
+        "SELECT status, attempts, lease_token, available_at <= now() FROM rm_queue WHERE id = %s",
         (claim.id,),
-    ) == ("pending", 0, None, None, True)
+    ) == ("pending", 0, None, True)
 
 
 def test_its_store_is_free_for_the_next_writer(database: str) -> None:
