@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
 
-.PHONY: help install demo test bench soak lock clean
+.PHONY: help install demo test bench soak screenshots lock clean
 
 help:
 	@echo "make demo     install, then two shops synced before your eyes; Ctrl-C ends it"
@@ -18,6 +18,7 @@ help:
 	@echo "make install  only the virtual environment in $(VENV)"
 	@echo "make bench    the benchmarks of tests/bench"
 	@echo "make soak     the acceptance tests at full size (100,000 SKUs)"
+	@echo "make screenshots  every page of the panel as pictures in screenshots/"
 	@echo "make lock     the lock files anew from pyproject.toml (needs uv)"
 	@echo "make clean    remove $(VENV) and what tools left behind"
 
@@ -55,6 +56,9 @@ bench: install
 # What exists of it: the acceptance tests at full size. The long run with faults comes with a later issue.
 soak: install
 	@FULL_SIZE=1 $(BIN)/python -m pytest tests/acceptance --capture=no
+
+screenshots: install
+	@$(BIN)/python -m tests.browser.screenshots screenshots
 
 lock:
 	@command -v $(UV) >/dev/null || { echo "uv is needed: $(PYTHON) -m pip install uv" >&2; exit 1; }

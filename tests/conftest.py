@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,13 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
 
     Child processes that a test starts inherit them.
     """
+    with settings_on(servers, monkeypatch) as values:
+        yield values
+
+
+@contextmanager
+def settings_on(servers: Servers, patch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+    """The same for the length of a block; who gives `patch` undoes it."""
     values = {
         "DATABASE_URL": servers.new_database(),
         "REDIS_URL": servers.new_redis(),
@@ -66,7 +74,7 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
         "PYTHONPATH": str(Path(__file__).parent.parent),
     }
     for name, value in values.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
     config.settings.cache_clear()
     configure()
     broker.cache_clear()

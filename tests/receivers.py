@@ -1,4 +1,4 @@
-"""The receivers as a pod runs them: gunicorn by the Procfile's own line, on a free port."""
+"""The receivers, or the API and the panel, as a pod runs them: gunicorn by the Procfile's own line, on a free port."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ START_SECONDS = 30
 
 
 class Gunicorn:
-    """One process of the role `webhook`; `app` puts another app in its place. Gone at the end."""
+    """One process of a role, `webhook` or `web`; `app` puts another app in its place. Gone at the end."""
 
-    def __init__(self, environment: Mapping[str, str], app: str | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], app: str | None = None, *, role: str = "webhook"
+    ) -> None:
         self.port = free_port()
-        values = {**os.environ, **environment, "HOST": "127.0.0.1", "WEBHOOK_PORT": str(self.port)}
-        command = procfile.expand("webhook", procfile.load()["webhook"], values)
+        port = "WEBHOOK_PORT" if role == "webhook" else "PORT"
+        values = {**os.environ, **environment, "HOST": "127.0.0.1", port: str(self.port)}
+        command = procfile.expand(role, procfile.load()[role], values)
         if app is not None:
             command[-1] = app
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -60,6 +63,11 @@ class Gunicorn:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
 
     def connect(self, timeout: float = 30) -> http.client.HTTPConnection:
         """A connection that is kept from one request to the next."""

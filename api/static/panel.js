@@ -58,6 +58,14 @@ function showCharts() {
   }
 }
 
+// What is wider than its frame scrolls in it: by the keyboard too.
+function letScroll() {
+  for (const element of document.querySelectorAll(".wide, pre")) {
+    const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
+    if (scrolls) element.tabIndex = 0; else element.removeAttribute("tabindex");
+  }
+}
+
 // Parts that refresh by themselves, while somebody looks and nobody types in them.
 const timers = new Map();
 
@@ -211,21 +219,26 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 document.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target?.id === "dialog") document.querySelector("#dialog input:not([type=hidden]), #dialog select, #dialog button")?.focus();
+  if (event.detail.target?.id === "dialog") (
+    document.querySelector("#dialog :is(input, select, textarea)[aria-invalid=true]") ??
+    document.querySelector("#dialog input:not([type=hidden]), #dialog select, #dialog button")
+  )?.focus();
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   showTimes(document);
   showDependent(document);
   startRefreshing();
+  letScroll();
   if (event.target.querySelector?.("[data-chart]")) showCharts();
 });
 
 let width = innerWidth;
-addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; showCharts(); } });
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; showCharts(); letScroll(); } });
 
 showTimes(document);
 showDependent(document);
 showCharts();
 startRefreshing();
+letScroll();
 document.querySelector("main [aria-invalid=true]")?.focus();
 setInterval(() => { if (!document.hidden) showTimes(document); }, 5000);
