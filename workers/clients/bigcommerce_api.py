@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from workers.clients.bigcommerce_rows import PAGE
 from workers.clients.http import Answer, Gate, Transport
 from workers.clients.typed import parse
-from workers.errors import BadAnswer, RemoteError, ScopeMissing
+from workers.errors import AuthenticationRefused, BadAnswer, RemoteError, ScopeMissing
 
 T = TypeVar("T")
 
@@ -96,8 +96,13 @@ class BigCommerceApi(Transport):
         return (None, "; ".join(texts)) if texts else None
 
     def error_for(self, answer: Answer) -> RemoteError:
-        """The usual errors, with the scope that a 403 asks for."""
+        """The usual errors, with what a person has to do about a 401 and the scope that a 403 asks for."""
         error = super().error_for(answer)
+        if isinstance(error, AuthenticationRefused):
+            words = (
+                f"{error}: the store does not take the access_token (any more), so give this site a new one"
+            )
+            return AuthenticationRefused(words, status=error.status, code=error.code)
         if not isinstance(error, ScopeMissing):
             return error
         path = "/" + answer.url.partition("?")[0].partition("/stores/")[2].partition("/")[2]

@@ -119,6 +119,11 @@ class WooCommerceApi(Transport):
         if isinstance(error, AuthenticationRefused) and error.code is None:
             words = f"{error}: not WooCommerce's answer; is the whole site behind a password?"
             return AuthenticationRefused(words, status=error.status)
+        if isinstance(error, AuthenticationRefused):
+            words = (
+                f"{error}: give this site a consumer_key that may read and write, with its consumer_secret"
+            )
+            return AuthenticationRefused(words, status=error.status, code=error.code)
         if isinstance(error, NotFound) and error.code in (None, NO_ROUTE):
             why = "WooCommerce is not active, or too old" if error.code else "no WordPress REST API is there"
             return NotFound(f"{error}: {why}", status=error.status, code=error.code)
