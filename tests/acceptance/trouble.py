@@ -12,6 +12,7 @@ from models import config
 from models.database import row
 from models.site import Site
 from models.sync_run import SyncRun
+from tests.deliveries import SECRET
 from tests.fleet import eventually
 from tests.places import bigcommerce_site, company, wait_for_run, woocommerce_site
 from tests.simulators.handles import BigCommerceHandle, ShopHandle, WooCommerceHandle
@@ -87,21 +88,23 @@ class Town:
 
 @contextmanager
 def town(
-    bigcommerce_skus: int = BIGCOMMERCE_SKUS, woocommerce_skus: int = WOOCOMMERCE_SKUS
+    bigcommerce_skus: int = BIGCOMMERCE_SKUS, woocommerce_skus: int = WOOCOMMERCE_SKUS, stores: int = 1
 ) -> Iterator[Town]:
-    """A company with a site on each platform."""
+    """A company with a site on each platform, and more BigCommerce stores if asked for. Sites take signed webhooks."""
     with Simulators.start(
         bc_items=bigcommerce_skus + bigcommerce_skus // 4,
         bigcommerce_skus=bigcommerce_skus,
         woocommerce_skus=woocommerce_skus,
+        bigcommerce=stores,
     ) as simulators:
         owner = company(simulators.bc)
-        store, other = simulators.bigcommerce[0], simulators.woocommerce[0]
-        store.set_landing(*LANDING)
-        sites = {
-            store: bigcommerce_site(owner, store, channel_ids=store.channel_ids),
-            other: woocommerce_site(owner, other),
-        }
+        proof = {"webhook_secret": SECRET, "webhook_proofs": ["signature"]}
+        sites: dict[ShopHandle, Site] = {}
+        for store in simulators.bigcommerce:
+            store.set_landing(*LANDING)
+            sites[store] = bigcommerce_site(owner, store, channel_ids=store.channel_ids, **proof)
+        for shop in simulators.woocommerce:
+            sites[shop] = woocommerce_site(owner, shop, **proof)
         yield Town(simulators, sites)
 
 
