@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -19,7 +18,6 @@ from tests.acceptance.trouble import (
     Town,
     ask_for_all,
     assert_all_right,
-    assert_nothing_in_doubt,
     quicken,
     town,
 )
@@ -27,7 +25,6 @@ from tests.fleet import Fleet
 from tests.servers import Servers
 from tests.simulators.handles import ShopHandle, WooCommerceHandle
 
-DOWN_SECONDS = 10.0
 STOPPED_SECONDS = 5.0
 
 
@@ -43,12 +40,6 @@ def place(fleet: Fleet) -> Iterator[Town]:
     """Two shops that the fleet syncs."""
     with town(woocommerce_skus=400) as found:
         yield found
-
-
-def all_is_well(*shops: ShopHandle) -> None:
-    """No more faults."""
-    for shop in shops:
-        shop.set_faults()
 
 
 def assert_read_after_the_unanswered(shop: ShopHandle, route: str, kind: str) -> None:
@@ -110,17 +101,3 @@ def test_writes_without_an_answer_are_read_again_before_they_are_repeated(place:
             for write in shop.writes()
         ]
         assert len(written) == len(set(written))
-
-
-def test_shops_that_are_down_for_a_while_are_finished_without_a_hand(place: Town) -> None:
-    place.hold_when("pushing")
-    runs = ask_for_all()
-    place.wait_until("pushing")
-
-    for shop in place.shops:
-        shop.set_faults(rate=1.0, mix={"html_502": 1, "reset": 1, "503": 1}, seed=3, retry_after=1)
-    threading.Timer(DOWN_SECONDS, all_is_well, place.shops).start()
-    place.let_go()
-
-    assert_all_right(place.shops, runs)
-    assert_nothing_in_doubt()
