@@ -46,7 +46,10 @@ class SiteFigures(Table):
 
 
 class QueueMinute(Table):
-    """A minute of the ledger: jobs that ended in it, and how things stood at its end."""
+    """A minute of the ledger: jobs that ended in it, and how things stood at its end.
+
+    queues: `{queue: {in, out}}`, those without any job left out. last_id: the newest job of then; null = not noted.
+    """
 
     minute: datetime = time_field()
     completed = BigIntegerField(default=0)
@@ -54,6 +57,8 @@ class QueueMinute(Table):
     pending = BigIntegerField(default=0)
     processing = BigIntegerField(default=0)
     oldest_seconds = FloatField(default=0)
+    last_id = BigIntegerField(null=True)
+    queues: dict[str, dict[str, int]] = json_field(default=dict)
 
     class Meta:
         table_name = "rm_queue_minutes"

@@ -27,6 +27,7 @@ PROCESSING = "processing"
 COMPLETED = "completed"
 FAILED = "failed"
 JOB_STATUSES = (PENDING, PROCESSING, COMPLETED, FAILED)
+OPEN = (PENDING, PROCESSING)
 
 
 class Job(Table):

@@ -11,7 +11,8 @@ from models.fields import json_field, now_field
 
 
 class Process(Table):
-    """A process. role: worker, dispatcher or scheduler. queues: what a worker works on.
+    """A process. role: worker, dispatcher or scheduler. queues: what a worker works on. threads: how many jobs
+    it does at once; null where it does none.
 
     id: made at its start; a process that ends properly takes its row away, one that is killed leaves it behind.
     """
@@ -22,6 +23,7 @@ class Process(Table):
     host = TextField()
     pid = IntegerField()
     version = TextField()
+    threads = IntegerField(null=True)
     started_at: datetime = now_field()
     seen_at: datetime = now_field()
 

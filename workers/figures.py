@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,19 +85,36 @@ def _keep_queue() -> int:
 
 
 # The minute before this one: all that ended in it has a finished_at by now, but for what has yet to commit.
+# What came in is known by the newest job of the minute before: an index on when jobs were made would cost each of them.
 _COUNT_MINUTE = """
-    INSERT INTO rm_queue_minutes (minute, completed, failed, pending, processing, oldest_seconds)
+    WITH m AS MATERIALIZED (
+        SELECT date_trunc('minute', now()) - interval '1 minute' AS minute,
+               (SELECT coalesce(max(id), 0) FROM rm_queue) AS last_id
+    ), before AS (
+        SELECT x.last_id FROM rm_queue_minutes x JOIN m ON x.minute = m.minute - interval '1 minute'
+    ), went AS (
+        SELECT queue, status, count(*) AS number FROM rm_queue q JOIN m
+            ON q.finished_at >= m.minute AND q.finished_at < m.minute + interval '1 minute' GROUP BY queue, status
+    ), came AS (
+        SELECT queue, count(*) AS number FROM rm_queue q, before, m
+        WHERE q.id > before.last_id AND q.id <= m.last_id GROUP BY queue
+    ), by_queue AS (
+        SELECT queue, CASE WHEN EXISTS (SELECT FROM before WHERE last_id IS NOT NULL) THEN sum(came) END AS came,
+               sum(went) AS went
+        FROM (SELECT queue, number AS came, 0 AS went FROM came UNION ALL SELECT queue, 0, number FROM went) both_ways
+        GROUP BY queue
+    )
+    INSERT INTO rm_queue_minutes (minute, completed, failed, pending, processing, oldest_seconds, last_id, queues)
     SELECT m.minute,
-           (SELECT count(*) FROM rm_queue WHERE status = 'completed'
-              AND finished_at >= m.minute AND finished_at < m.minute + interval '1 minute'),
-           (SELECT count(*) FROM rm_queue WHERE status = 'failed'
-              AND finished_at >= m.minute AND finished_at < m.minute + interval '1 minute'),
+           coalesce((SELECT sum(number) FROM went WHERE status = 'completed'), 0),
+           coalesce((SELECT sum(number) FROM went WHERE status = 'failed'), 0),
            (SELECT count(*) FROM rm_queue WHERE status = 'pending'),
            (SELECT count(*) FROM rm_queue WHERE status = 'processing'),
            coalesce((SELECT extract(epoch FROM now() - min(available_at)) FROM rm_queue
-                     WHERE status = 'pending' AND available_at <= now()), 0)
-    FROM (SELECT date_trunc('minute', now()) - interval '1 minute' AS minute) m
-    WHERE NOT EXISTS (SELECT FROM rm_queue_minutes x WHERE x.minute = m.minute)
+                     WHERE status = 'pending' AND available_at <= now()), 0),
+           m.last_id,
+           coalesce((SELECT jsonb_object_agg(queue, jsonb_build_object('in', came, 'out', went)) FROM by_queue), '{}')
+    FROM m WHERE NOT EXISTS (SELECT FROM rm_queue_minutes x WHERE x.minute = m.minute)
     ON CONFLICT DO NOTHING
 """
 
@@ -155,18 +173,23 @@ def _keep_sites() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Minute:
-    """One point of the charts."""
+    """One point of the charts. queues: what came in and what went out, by queue; those without any are absent."""
 
     minute: datetime
     completed: int
     failed: int
     oldest_seconds: float
+    queues: Mapping[str, Mapping[str, int | None]]
+
+    def rate(self, queue: str, way: str) -> int | None:
+        """Jobs of a queue that came `in`, or went `out`, in this minute; None: it isn't known."""
+        return self.queues.get(queue, {"in": 0, "out": 0})[way]
 
 
 def minutes(most: int = 60) -> list[Minute]:
     """The last minutes that were kept, the oldest first; those in which no dispatcher ran are absent."""
     found = rows(
-        "SELECT minute, completed, failed, oldest_seconds FROM rm_queue_minutes"
+        "SELECT minute, completed, failed, oldest_seconds, queues FROM rm_queue_minutes"
         " WHERE minute >= now() - make_interval(mins => %s) ORDER BY minute",
         (most + 1,),
     )

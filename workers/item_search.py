@@ -28,9 +28,11 @@ MOST_NAMES = 2_000  # whose names have the words; more are too many to go throug
 MOST_WORDS = 6
 SHORTEST_BEGINNING = 2  # one letter begins half of all words: it is looked for as a word of its own
 
-WORDS_SQL = """to_tsvector('simple'::regconfig,
-    translate(i.name, '-/.,:;_+@&~#=?<>''"*!|()[]{}', repeat(' ', 30)))"""
-"""As the index rm_items_words has it: signs would join words to numbers, addresses and paths."""
+WORDS_SQL = """to_tsvector('simple'::regconfig, translate(
+    i.name,
+    U&'-/.,:;_+@&~#=?<>''"*!|()[]{}\\201C\\201D\\201E\\2018\\2019\\201A\\00AB\\00BB\\2013\\2014\\2026\\2022\\00B7\\00D7\\2122\\00AE\\00A9',
+    repeat(' ', 60)))"""
+"""As the index rm_items_names has it: signs would join words to numbers, addresses and paths, or to each other."""
 
 State = Literal["agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone"]
 STATES = ("agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone")
@@ -55,6 +57,7 @@ class FoundItem:
     site_name: str
     sku: str
     name: str
+    product_id: int
     variant_id: int
     state: str
     skip_reason: str | None
@@ -79,7 +82,8 @@ class Found:
     too_many: bool = False
 
 
-_COLUMNS = f"""i.id, i.site_id, (SELECT s.name FROM rm_sites s WHERE s.id = i.site_id), i.sku, i.name, i.variant_id,
+_COLUMNS = f"""i.id, i.site_id, (SELECT s.name FROM rm_sites s WHERE s.id = i.site_id), i.sku, i.name,
+    i.product_id, i.variant_id,
     CASE WHEN i.active THEN {STATE_SQL} ELSE 'gone' END, i.skip_reason, i.failure, i.bc_quantity, i.wanted, i.shown,
     i.observed_at"""
 _NAMED = f"""

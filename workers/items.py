@@ -10,7 +10,7 @@ from typing import Any
 from models.database import row, rows, session
 from workers.errors import UnknownRecord
 from workers.figures import STATE_SQL
-from workers.item_story import GUARD, Facts
+from workers.planning import HELD_REASON
 
 HISTORY_ROWS = 50
 OTHERS_SHOWN = 50  # rows of the same SKU, in all shops
@@ -52,14 +52,6 @@ class ItemView:
     site_safety_stock: int
     held_run: int | None
 
-    @property
-    def facts(self) -> Facts:
-        """What its story is made of."""
-        return Facts(
-            self.sku, self.shop, self.state, self.bc_quantity, self.safety_stock, self.wanted, self.shown, self.sent,
-            self.skip_reason, self.failure, self.unsure, self.held_run is not None,
-        )  # fmt: skip
-
 
 _VIEW = f"""
     SELECT i.id, i.site_id, s.name, s.platform, s.active, s.company_id, i.product_id, i.variant_id, i.sku, i.sku_key,
@@ -68,7 +60,7 @@ _VIEW = f"""
            i.sent, i.sent_at, i.sent_by_job, i.drift_since, i.deactivated_at, s.safety_stock,
            (SELECT r.id FROM rm_sync_runs r JOIN rm_pushes p ON p.run_id = r.id AND p.item_id = i.id
             WHERE r.site_id = i.site_id AND r.status = 'held' AND r.superseded_by IS NULL
-              AND p.outcome = 'held' AND p.reason = '{GUARD}' LIMIT 1)
+              AND p.outcome = 'held' AND p.reason = '{HELD_REASON}' LIMIT 1)
     FROM rm_items i JOIN rm_sites s ON s.id = i.site_id WHERE i.id = %s
 """
 

@@ -36,7 +36,8 @@ FORGOTTEN_DAYS = 7
 
 # A row that was cleaned up while its process hung comes back.
 _SAY = """
-    INSERT INTO rm_processes AS p (id, role, queues, host, pid, version) VALUES (%s, %s, %s, %s, %s, %s)
+    INSERT INTO rm_processes AS p (id, role, queues, host, pid, version, threads)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (id) DO UPDATE SET seen_at = now()
 """
 _LEAVE = "DELETE FROM rm_processes WHERE id = %s OR seen_at < now() - make_interval(days => %s)"
@@ -44,13 +45,14 @@ _LEAVE = "DELETE FROM rm_processes WHERE id = %s OR seen_at < now() - make_inter
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A process that has said that it is there. seconds: since its last word."""
+    """A process that has said that it is there. threads: jobs that it does at once. seconds: since its last word."""
 
     role: str
     queues: Sequence[str]
     host: str
     pid: int
     version: str
+    threads: int | None
     seen_at: datetime
     seconds: float
 
@@ -65,7 +67,7 @@ def seen() -> list[Seen]:
     return [
         Seen(*found)
         for found in rows(
-            "SELECT role, queues, host, pid, version, seen_at,"
+            "SELECT role, queues, host, pid, version, threads, seen_at,"
             " extract(epoch FROM now() - seen_at)::double precision FROM rm_processes ORDER BY seen_at DESC"
         )
     ]
@@ -82,7 +84,7 @@ def own_version() -> str:
 class Presence:
     """This process's word, said by a thread of its own, so that a PostgreSQL that hangs holds nothing up."""
 
-    def __init__(self, role: str, queues: Sequence[str] = ()) -> None:
+    def __init__(self, role: str, queues: Sequence[str] = (), threads: int | None = None) -> None:
         self._row = (
             str(uuid.uuid4()),
             role,
@@ -90,6 +92,7 @@ class Presence:
             socket.gethostname(),
             os.getpid(),
             own_version(),
+            threads,
         )
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)

@@ -36,6 +36,13 @@ def get(site_id: int) -> Site:
 
 
 @retried
+def names() -> list[tuple[int, str]]:
+    """All sites by name, to choose from: (id, name)."""
+    return [
+        (site_id, name) for site_id, name in rows("SELECT id, name FROM rm_sites ORDER BY lower(name), id")
+    ]
+
+
 def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -> Site:
     """Store a site; an active one starts its first full sync. Raises InvalidFields, Conflict."""
     values = form.root.given()

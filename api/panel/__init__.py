@@ -16,7 +16,10 @@ def init_app(app: Flask) -> None:
         api_docs,
         audit_log,
         companies,
+        items,
+        jobs,
         overview,
+        queues,
         runs,
         settings,
         sign_in,
@@ -26,6 +29,7 @@ def init_app(app: Flask) -> None:
         sites,
         tokens,
         users,
+        webhook_log,
     )
 
     panel = Blueprint(NAME, __name__)
@@ -39,6 +43,10 @@ def init_app(app: Flask) -> None:
         site_webhooks,
         companies,
         runs,
+        items,
+        queues,
+        jobs,
+        webhook_log,
         settings,
         users,
         tokens,

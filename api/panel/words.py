@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,7 +19,7 @@ STATE_KINDS = {
     # word of a state -> good, warn, bad, busy or quiet: the colours with a meaning
     **dict.fromkeys(("completed", "done", "agreeing", "pushed", "active", "ok", "set", "resolved"), "good"),
     **dict.fromkeys(("held", "drifting", "unsettled", "unsure", "refused", "warning"), "warn"),
-    **dict.fromkeys(("failed", "rejected", "open", "missing", "disabled"), "bad"),
+    **dict.fromkeys(("failed", "rejected", "open", "missing", "disabled", "stuck"), "bad"),
     **dict.fromkeys(("running", "processing", "received", "sending", "begun"), "busy"),
 }
 
@@ -26,6 +27,14 @@ STATE_KINDS = {
 def number(value: float | None) -> str:
     """1,234,567; a dash for what isn't known."""
     return UNKNOWN if value is None else f"{value:,}"
+
+
+def quantity(value: Decimal | None) -> str:
+    """5.00000 -> 5, 1250.50000 -> 1,250.5; a dash for what isn't known."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def skus(number: int) -> str:
@@ -50,6 +59,11 @@ def when(moment: datetime | None, never: str = "never") -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(
         utc_text(moment), moment.strftime("%Y-%m-%d %H:%M UTC")
     )
+
+
+def moment(text: str) -> Markup:
+    """The same for a moment as JSON keeps it: 2026-03-19T02:15:23.000Z."""
+    return when(datetime.fromisoformat(text))
 
 
 def at_zone(moment: datetime, zone: str) -> str:
@@ -117,9 +131,11 @@ FILTERS = {
     "browser": browser,
     "role": role,
     "number": number,
+    "quantity": quantity,
     "skus": skus,
     "span": span,
     "when": when,
+    "moment": moment,
     "at_zone": at_zone,
     "state": state,
     "plain": plain,

@@ -75,12 +75,12 @@ def decode(cursor: str | None, kind: str, shape: Sequence[type]) -> list[Any] | 
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(packed)
     except (ValueError, binascii.Error, RecursionError):
-        raise _bad_cursor() from None
+        raise bad_cursor() from None
     if not isinstance(found, list) or len(found) != len(shape) + 1 or found[0] != kind:
-        raise _bad_cursor()
+        raise bad_cursor()
     for value, expected in zip(found[1:], shape, strict=True):
         if type(value) is not expected or not _storable(value):
-            raise _bad_cursor()
+            raise bad_cursor()
     return found[1:]
 
 
@@ -98,7 +98,8 @@ def _storable(value: Any) -> bool:
     return str(value).isprintable()
 
 
-def _bad_cursor() -> InvalidFields:
+def bad_cursor() -> InvalidFields:
+    """For a cursor that is none of this list's."""
     return InvalidFields(
         [FieldError("cursor", "is not a cursor of this list: take `next` of the page before")]
     )

@@ -106,7 +106,7 @@ def replay(delivery_id: int, *, request_id: str | None = None) -> int:
     product_id, status = found
     if product_id is None or status == "rejected":
         raise Conflict("not_replayable", "this delivery asks for nothing: there is nothing to do again")
-    _replay([delivery_id], request_id)
+    replay_these([delivery_id], request_id)
     again = row("SELECT job_id FROM rm_webhook_log WHERE id = %s", (delivery_id,))
     assert again is not None
     return int(again[0])
@@ -124,7 +124,7 @@ def replay_failed(site_id: int, since: datetime, *, request_id: str | None = Non
         if not found:
             return total
         ids = [delivery_id for (delivery_id,) in found]
-        total += _replay(ids, request_id)
+        total += replay_these(ids, request_id)
         after = ids[-1]
 
 
@@ -136,7 +136,8 @@ def get(delivery_id: int) -> WebhookLog:
     return found
 
 
-def _replay(ids: list[int], request_id: str | None) -> int:
+def replay_these(ids: list[int], request_id: str | None) -> int:
+    """Do these deliveries again, as far as they ask for something; gives how many."""
     with ledger.committing():
         done = rows(_REPLAY, {"ids": ids, "request": request_id})
         ledger.hint_after_commit(WEBHOOKS, len(done))
