@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from api.commands.checkup_disk import check_disk, check_writing
 from api.commands.checkup_redis import check_redis
 from api.commands.checkup_schedule import check_schedule
 from api.commands.checkup_sites import check_companies, check_sites
@@ -30,8 +31,10 @@ def findings(*, deep: bool) -> Iterator[Finding]:
     database = check_database()
     yield database
     yield from check_redis()
+    yield from check_disk()
     if database.state == "unreachable":
         return
+    yield check_writing()
     migrations = check_migrations()
     yield migrations
     if migrations.state != "ok":

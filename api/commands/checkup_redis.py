@@ -23,10 +23,10 @@ def check_redis() -> Iterator[Finding]:
         with redis.Redis.from_url(
             url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
         ) as client:
-            client.ping()
-            info = cast("dict[str, Any]", client.info())
+            info = cast("dict[str, Any]", client.info())  # no PING: that is refused where the disk is full
             yield _version(info)
             yield from _settings(client)
+            yield from _writing(info)
             yield _room(info)
     except redis.RedisError as error:
         yield Finding("redis", "unreachable", str(error), "start Redis, or correct REDIS_URL")
@@ -63,6 +63,13 @@ def _settings(client: redis.Redis) -> Iterator[Finding]:
     else:
         fix = "set appendonly yes; without it a restart costs half of the vendors' quota for a few minutes"
         yield Finding("redis persistence", "warning", "append-only file is off", fix)
+
+
+def _writing(info: Mapping[str, Any]) -> Iterator[Finding]:
+    # A Redis that can't write to its disk refuses all that would change something.
+    if info.get("aof_last_write_status", "ok") != "ok":
+        fix = "make room on its disk: until then work goes on slowly, by PostgreSQL"
+        yield Finding("redis persistence", "problem", "the append-only file can't be written", fix)
 
 
 def _room(info: Mapping[str, Any]) -> Finding:
