@@ -1,15 +1,11 @@
-"""What vendors and Redis do wrong in the middle of a sync, and what stands at its end."""
+"""What vendors do wrong in the middle of a sync, and what stands at its end."""
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 import pytest
-import redis
 
 from tests.acceptance.trouble import (
     BIGCOMMERCE_WRITE,
@@ -22,10 +18,7 @@ from tests.acceptance.trouble import (
     town,
 )
 from tests.fleet import Fleet
-from tests.servers import Servers
 from tests.simulators.handles import ShopHandle, WooCommerceHandle
-
-STOPPED_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -52,34 +45,6 @@ def assert_read_after_the_unanswered(shop: ShopHandle, route: str, kind: str) ->
     assert all(fnmatchcase(seen[place]["route"], route) for place in lost)
     read_after = [call["route"] for call in seen[lost[-1] + 1 :] if call["status"] == 200]
     assert read_after, f"{shop.name} was not read after its last {kind}"
-
-
-def test_everything_in_redis_is_forgotten_in_the_middle(place: Town, environment: dict[str, str]) -> None:
-    place.hold_when("listing")
-    runs = ask_for_all()
-    place.wait_until("listing")
-
-    with redis.Redis.from_url(environment["REDIS_URL"]) as client:
-        client.flushdb()
-    place.let_go()
-
-    assert_all_right(place.shops, runs)
-
-
-def test_redis_says_nothing_for_a_while(place: Town, servers: Servers) -> None:
-    place.hold_when("pushing")
-    runs = ask_for_all()
-    place.wait_until("pushing")
-
-    pid = servers.runtime.pids["valkey"]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        place.let_go()
-        time.sleep(STOPPED_SECONDS)  # the fault's length
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-    assert_all_right(place.shops, runs)
 
 
 @pytest.mark.parametrize("kind", ["apply_late", "apply_then_reset"])

@@ -75,9 +75,13 @@ def kill(what: str, fleet: Fleet, servers: Servers) -> None:
     assert (again.database_url, again.redis_url) == (runtime.database_url, runtime.redis_url)
 
 
-# Valkey comes back empty: the tests' servers keep nothing of it on disk.
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("what", ["worker-sync", "dispatcher", "postgres", "valkey"])
+# What else happens to PostgreSQL and Redis is in test_fault_postgres.py and test_fault_redis.py.
+KILLS = [(what, phase) for what in ("worker-sync", "dispatcher") for phase in PHASES] + [
+    ("postgres", "pushing")
+]
+
+
+@pytest.mark.parametrize(("what", "phase"), KILLS)
 def test_stock_ends_right_after_a_kill(
     what: str, phase: str, fleet: Fleet, servers: Servers, place: Town
 ) -> None:
