@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -140,7 +141,7 @@ class Cluster:
                 found |= self.one("ConfigMap", source["configMapRef"]["name"])["data"]
             else:
                 secret = self.one("Secret", source["secretRef"]["name"])["data"]
-                found |= dict.fromkeys(secret, "secret")
+                found |= {name: base64.b64decode(value).decode() for name, value in secret.items()}
         return found | {entry["name"]: entry.get("value", "secret") for entry in container.get("env", [])}
 
 
