@@ -18,7 +18,7 @@ from workers.errors import Conflict, UnknownRecord
 from workers.jobs import WEBHOOKS, Done, Priority, Work
 from workers.planning import plan_alone
 from workers.stock_reads import read_stock_of
-from workers.webhooks.products import DESERVES_A_PUSH, InQuestion, in_question, read_again
+from workers.webhooks.products import DESERVES_A_PUSH, InQuestion, first_listed_now, in_question, read_again
 
 KIND = "item.sync"
 FOLD_KEY = "item:{}"
@@ -91,6 +91,8 @@ def sync_item(work: Work) -> Done:
 
 def _decide(work: Work, site: Site, item: Item, since: datetime) -> list[int]:
     """Ask Business Central, and judge the item with all that its product's new state puts in question."""
+    if first_listed_now(site):
+        return []
     found = {entry.id: entry for entry in in_question(site.id, [item.product_id])}
     same = rows(_SAME_KEY, (site.id, item.id, item.id))
     found |= {entry.id: entry for entry in (InQuestion(*values) for values in same)}

@@ -17,6 +17,7 @@ from workers.clients.shop import ShopClient
 from workers.connections import site_client
 from workers.decisions import decide
 from workers.errors import LeaseLost, MustWait, RateLimited
+from workers.full_sync import steps
 from workers.jobs import WEBHOOKS, Done, NewJob, Priority, Work
 from workers.leases import heartbeat
 from workers.observations import record_gone, record_shop
@@ -44,6 +45,11 @@ _IN_QUESTION = """
     SELECT i.id, i.sku_key, i.tracking IN ('product', 'variant') FROM own
     JOIN rm_items i ON i.site_id = %(site)s AND i.active AND i.sku_key = own.sku_key
     WHERE own.sku_key <> ''
+"""
+_FIRST_LISTED = f"""
+    SELECT 1 FROM (SELECT step FROM rm_sync_runs WHERE site_id = %s AND status IN ('queued', 'running')
+                   ORDER BY id LIMIT 1) first
+    WHERE step IN ('{steps.START}', '{steps.LIST}')
 """
 _NOT_FRESH = """
     SELECT key FROM unnest(%s::text[]) AS key
@@ -100,7 +106,8 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     product_ids = sorted({int(claim.payload["product"]) for claim in work.claims})
     with site_client(site, work) as client:
         confirming = read_again(client, site, product_ids)
-    found = in_question(site.id, product_ids)
+    # After the read: a first listing that is not over yet compares what the read has recorded.
+    found = [] if first_listed_now(site) else in_question(site.id, product_ids)
     if not found:
         return [], confirming
     since = clock.now() - FRESH_STOCK
@@ -108,6 +115,16 @@ def _follow(work: Work, site: Site) -> tuple[list[int], list[NewJob]]:
     item_ids = [entry.id for entry in found]
     decide(site, since=since, stock_is_partial=False, item_ids=item_ids)
     return item_ids, confirming
+
+
+def first_listed_now(site: Site) -> bool:
+    """Whether the site's very first listing is not over: which SKUs are ambiguous is not known before.
+
+    Whoever asks must leave the rows to the sync that lists: it compares them all, these too.
+    """
+    if site.last_synced_at is not None:
+        return False
+    return bool(rows(_FIRST_LISTED, (site.id,)))
 
 
 def in_question(site_id: int, product_ids: Sequence[int]) -> list[InQuestion]:

@@ -7,8 +7,10 @@ from typing import Any
 from models.database import execute, row, rows
 from models.site import Site
 from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
-from tests.integration.sync.working import drain, let_time_pass, sync
+from tests.integration.sync.working import do_next, drain, let_time_pass, sync
+from tests.places import run_of
 from workers import execute as worker
+from workers.full_sync.requests import request_sync
 from workers.webhooks import intake
 from workers.webhooks.events import Event
 from workers.webhooks.intake import Delivery
@@ -191,6 +193,24 @@ def test_a_new_product_whose_sku_is_ambiguous_after_the_cut_stops_both(shop: Sho
 
     assert shop.reasons() == {"A" * 20: "ambiguous", "A" * 20 + "-XL": "ambiguous"}
     assert shop.shown(second) == 1
+
+
+def test_while_a_shop_is_listed_for_the_first_time_its_events_write_nothing(shop: Shop) -> None:
+    """The page that shows that a SKU is ambiguous may not have been read yet."""
+    shop.bc.add_item("A" * 20, 3)
+    twin, other = shop.add("A" * 20, 1), shop.add("A" * 20 + "-XL", 1)
+    plain = shop.add_stocked("PLAIN-1", in_bc=9)
+    run_id = request_sync(shop.site.id, requested_by="test").run_id
+    do_next("sync.start", run_id)
+    happened(shop.site, twin, plain)
+
+    do_next(intake.KIND)  # both at once
+
+    assert rows("SELECT 1 FROM rm_pushes") == []
+    drain(lambda: run_of(run_id).status not in ("queued", "running"))
+    assert (run_of(run_id).status, shop.shown(plain)) == ("completed", 9)
+    assert (shop.shown(twin), shop.shown(other)) == (1, 1)
+    assert {status for (status,) in rows("SELECT status FROM rm_webhook_log")} == {"completed"}
 
 
 def test_safety_stock_is_kept_back(shop: Shop) -> None:
