@@ -217,7 +217,7 @@ def site_verdict(shown: SiteStanding, alerts: Sequence[str], error: str | None =
         return Verdict(
             "warn",
             f"{shown.failed:,} of {shown.items:,} SKUs were refused by the shop.",
-            "Each has the shop's reason: look at what failed in the last sync.",
+            "Each has the shop's reason: look at those that failed.",
         )
     if shown.last_synced_at is None:
         return Verdict("quiet", "This shop was never synced.", "Test the connection, then sync it.")
@@ -226,4 +226,6 @@ def site_verdict(shown: SiteStanding, alerts: Sequence[str], error: str | None =
             "busy", f"Work is under way: {shown.agreeing:,} of {shown.items:,} SKUs show what they should."
         )
     advice = f"{shown.skipped:,} more are left alone, each with a reason." if shown.skipped else ""
-    return Verdict("good", f"Everything is right: {shown.agreeing:,} SKUs show what they should.", advice)
+    one = shown.agreeing == 1
+    right = "1 SKU shows what it" if one else f"{shown.agreeing:,} SKUs show what they"
+    return Verdict("good", f"Everything is right: {right} should.", advice)

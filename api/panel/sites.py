@@ -48,7 +48,7 @@ def show_all() -> Response:
     with session():
         found = standing.search(
             asked.text(),
-            platform=asked.one_of("platform", PLATFORMS),
+            platform=asked.one_of("type", PLATFORMS),
             state=asked.one_of("state", standing.STATES),
             after=after[0] if after else None,
             most=asked.PAGE + 1,

@@ -13,7 +13,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.app import create_app
+from tests.integration.sync.conftest import bc, owner, simulators, store, woo
 from workers import users
+
+__all__ = ["bc", "owner", "simulators", "store", "woo"]
 
 PASSWORD = "correct horse battery"
 _TOKEN = re.compile(r'name="csrf_token" value="([^"]+)"')
