@@ -20,11 +20,14 @@ from workers.quantity import WANTED_SQL
 NOT_READ = "stock_not_read"
 
 # Rows are taken in the order of their unique index, in which others write them too, and are judged once each.
-# OFFSET 0 keeps PostgreSQL from hashing the whole table for the questions of 500 rows.
+# OFFSET 0 keeps PostgreSQL from hashing the whole table for the questions of 500 rows; the other sites of the store,
+# mostly none, are found once, not once a row among hundreds.
 # The reasons stand in the order in which a person would fix them: first the SKU, then the shop, then BC.
 _WANTED = WANTED_SQL.format(quantity="quantity", safety_stock="%(safety)s")
 _DECIDE = f"""
-    WITH batch AS (
+    WITH others AS MATERIALIZED (
+        SELECT id FROM rm_sites WHERE store_key = %(store)s AND id <> %(site)s AND active
+    ), batch AS (
         SELECT * FROM rm_items
         WHERE site_id = %(site)s AND active AND (product_id, variant_id) > (%(product)s, %(variant)s) {{scope}}
         ORDER BY product_id, variant_id LIMIT %(most)s
@@ -41,9 +44,8 @@ _DECIDE = f"""
                 WHEN b.tracking = 'parent' THEN 'tracked_by_product'
                 WHEN b.tracking = 'none' THEN 'untracked'
                 WHEN EXISTS (
-                    SELECT FROM rm_sites o JOIN rm_items x ON x.site_id = o.id
-                    WHERE o.store_key = %(store)s AND o.id <> b.site_id AND o.active
-                      AND x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active OFFSET 0)
+                    SELECT FROM others o JOIN rm_items x ON x.site_id = o.id
+                    WHERE x.product_id = b.product_id AND x.variant_id = b.variant_id AND x.active OFFSET 0)
                     THEN 'contested'
                 WHEN EXISTS (
                     SELECT FROM rm_items t WHERE t.site_id = b.site_id AND t.sku_key = b.sku_key AND t.active
