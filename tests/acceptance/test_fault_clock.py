@@ -26,7 +26,7 @@ from tests.places import wait_for_run
 from workers import clock
 
 FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
-BIGCOMMERCE_SKUS, WOOCOMMERCE_SKUS = (20_000, 5_000) if FULL_SIZE else (1_500, 300)
+BIGCOMMERCE_SKUS, WOOCOMMERCE_SKUS = (4_000, 600) if FULL_SIZE else (1_500, 300)
 OFF_SECONDS = 330  # over the five minutes that a webhook's timestamp may be off
 TOKEN_SECONDS = 4  # how long BC's tokens are good: some end in the middle of a sync
 TOKEN = "POST /oauth2/v2.0/token"
