@@ -52,7 +52,7 @@ SKIPPED = {
     "other_channel": Reason("The product is in none of this site's channels.", listed=False),
 }
 FAILED = {
-    "refused": Reason("The shop refused the quantity.", "Its own words stand beside it."),
+    "refused": Reason("The shop refused the quantity.", "Its own words stand beside each SKU."),
     "not_found": Reason("The shop does not know the product any more."),
     "quantity_out_of_range": Reason(
         "The shop takes no quantity so large.", "Correct it in Business Central."

@@ -158,9 +158,7 @@ def verdict(shown: Shown) -> Verdict:
         case "held" if run.superseded_by is not None:
             return Verdict("quiet", f"Sync {run.superseded_by} has decided anew what this one held.", did)
         case "held":
-            return Verdict(
-                "warn", f"{words.skus(run.held)} on hold until somebody has looked.", f"{run.held_reason}."
-            )
+            return Verdict("warn", f"{words.skus(run.held)} on hold until somebody has looked.", did)
         case "failed":
             return Verdict("bad", "This sync failed.", run.error or "")
         case "cancelled":

@@ -17,7 +17,9 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 STATE_KINDS = {
     # word of a state -> good, warn, bad, busy or quiet: the colours with a meaning
-    **dict.fromkeys(("completed", "done", "agreeing", "pushed", "active", "ok", "set", "resolved"), "good"),
+    **dict.fromkeys(
+        ("completed", "done", "agreeing", "pushed", "active", "healthy", "ok", "set", "resolved"), "good"
+    ),
     **dict.fromkeys(("held", "drifting", "unsettled", "unsure", "refused", "warning"), "warn"),
     **dict.fromkeys(("failed", "rejected", "open", "missing", "disabled", "stuck"), "bad"),
     **dict.fromkeys(("running", "processing", "received", "sending", "begun"), "busy"),

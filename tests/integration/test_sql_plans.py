@@ -316,6 +316,9 @@ LISTS: dict[str, Callable[[int], object]] = {
     "items of a run": lambda site_id: run_items.list_items(
         run_items.RunItemsPath(run_id=_run_of(site_id)), run_items.RunItemQuery()
     ),
+    "what a run pushed": lambda site_id: run_items.list_items(
+        run_items.RunItemsPath(run_id=_run_of(site_id)), run_items.RunItemQuery(outcome="pushed")
+    ),
     "runs": lambda _: sync_runs.list_runs(sync_runs.RunQuery(limit=3)),
 }
 
