@@ -110,6 +110,19 @@ def test_the_same_again_changes_nothing_and_says_so(admin: Person) -> None:
     assert _stored().updated_at == before.updated_at
 
 
+def test_what_no_field_is_at_fault_for_stands_above_them(admin: Person) -> None:
+    _add(admin)
+    company = _stored()
+    execute("INSERT INTO rm_stock_refreshes (company_id, status) VALUES (%s, 'reading')", (company.id,))
+
+    another = {**TYPED, "company_id": "00000000-0000-0000-0000-000000000001", "client_secret": ""}
+    answer = admin.post(f"/companies/{company.id}/edit", **another)
+
+    assert answer.status_code == 409
+    assert ">Stock is being read from this company right now" in answer.get_data(as_text=True)
+    assert _stored().company_id == TYPED["company_id"]
+
+
 def test_a_company_is_tried_and_each_finding_is_shown(admin: Person, owner: Company) -> None:
     answer = admin.post(f"/companies/{owner.id}/test")
 

@@ -162,6 +162,19 @@ def test_a_secret_that_is_missing_and_a_name_that_is_taken_are_told(admin: Perso
     assert len(rows("SELECT 1 FROM rm_sites")) == 1
 
 
+def test_a_second_site_of_a_store_needs_channels_of_its_own_and_the_form_says_so(
+    admin: Person, contoso: Company
+) -> None:
+    _add(admin, _typed(contoso, channel_ids="1"))
+
+    none = _add(admin, _typed(contoso, name="Second"))
+    assert none.status_code == 409
+    page = none.get_data(as_text=True)
+    assert "need channels of their own" in page.split('id="h-channel_ids"')[1]
+    assert _add(admin, _typed(contoso, name="Second", channel_ids="1;2")).status_code == 409
+    assert _add(admin, _typed(contoso, name="Second", channel_ids="2")).status_code == 303
+
+
 def test_without_scripts_the_fields_of_the_other_platform_are_not_minded(
     admin: Person, contoso: Company
 ) -> None:
