@@ -1,6 +1,7 @@
 """The Lua scripts of limits.py and breaker.py: each is one atomic step, by the server's own clock.
 
-Answers are `{verdict, milliseconds}`, the verdict one of ok, slots, window and pause.
+Answers are `{verdict, milliseconds, record}`, the verdict one of ok, slots, window, pause and forgotten. A record
+names what Redis holds of a limit: another name than the one a process knows means that Redis has forgotten it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,14 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 _PAUSED = """
 local paused = redis.call('PTTL', pause)
-if paused > 0 then return {'pause', paused} end
+if paused > 0 then return {'pause', paused, known_record} end
 """
 
 ENTER_SLOTS = (
     """
 local slots, calls, born_key, pause = unpack(KEYS)
 local owner, lease, at_once, quota = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local window, settle, doubt = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7]
+local window, settle, doubt, known_record = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 """
     + _NOW
     + _PAUSED
@@ -30,9 +31,11 @@ if not born or doubt == '1' then
   born = now
   redis.call('SET', born_key, now)
 end
+local record = string.format('%.0f', born)
+if known_record ~= '' and known_record ~= record then return {'forgotten', 0, record} end
 if now - born < settle then at_once = math.max(1, math.floor(at_once / 2)) end
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
-if redis.call('ZCARD', slots) >= at_once then return {'slots', 0} end
+if redis.call('ZCARD', slots) >= at_once then return {'slots', 0, record} end
 if quota > 0 then
   if now - born < window then quota = math.max(1, math.floor(quota / 2)) end
   redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - window)
@@ -41,14 +44,27 @@ if quota > 0 then
     -- Come back when a few calls fit, not when one does: a job makes several.
     local index = math.min(used - quota + math.max(1, math.floor(quota / 100)), used) - 1
     local entry = redis.call('ZRANGE', calls, index, index, 'WITHSCORES')
-    return {'window', math.max(1, tonumber(entry[2]) + window - now + 1)}
+    return {'window', math.max(1, tonumber(entry[2]) + window - now + 1), record}
   end
   redis.call('ZADD', calls, now, owner)
   redis.call('PEXPIRE', calls, window)
 end
 redis.call('ZADD', slots, now + lease, owner)
 redis.call('PEXPIRE', slots, lease * 2)
-return {'ok', 0}
+return {'ok', 0, record}
+"""
+)
+
+# The calls that a process remembers, into a record that has forgotten them: its age and its owner, each.
+REMEMBER = (
+    """
+local calls, window = KEYS[1], tonumber(ARGV[1])
+"""
+    + _NOW
+    + """
+for index = 2, #ARGV, 2 do redis.call('ZADD', calls, now - tonumber(ARGV[index]), ARGV[index + 1]) end
+redis.call('PEXPIRE', calls, window)
+return 0
 """
 )
 
@@ -57,11 +73,18 @@ ENTER_HEADERS = (
 local flights, state, pause = unpack(KEYS)
 local owner, lease, reserve, unknown, window =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local settle, known_record = tonumber(ARGV[6]), ARGV[7]
 """
     + _NOW
     + _PAUSED
     + """
-local known = redis.call('HMGET', state, 'left', 'reset', 'quota')
+local record = redis.call('HGET', state, 'record')
+if not record then
+  record = owner
+  redis.call('HSET', state, 'record', record)
+end
+if known_record ~= '' and known_record ~= record then redis.call('HSET', state, 'forgotten', now) end
+local known = redis.call('HMGET', state, 'left', 'reset', 'quota', 'forgotten')
 local left, reset = tonumber(known[1]), tonumber(known[2])
 if not left or not reset or now >= reset then
   -- A window of which nothing was heard yet: a guess, which its first answer replaces.
@@ -69,10 +92,13 @@ if not left or not reset or now >= reset then
   redis.call('HSET', state, 'left', left, 'reset', reset, 'guess', 1)
 end
 redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
-if left - redis.call('ZCARD', flights) <= reserve then return {'window', reset - now} end
+local under_way = redis.call('ZCARD', flights)
+-- What was under way as Redis forgot it is not counted any more: one call at a time hears what is left.
+if under_way > 0 and now - (tonumber(known[4]) or 0) < settle then return {'slots', 0, record} end
+if left - under_way <= reserve then return {'window', reset - now, record} end
 redis.call('ZADD', flights, now + lease, owner)
 redis.call('PEXPIRE', flights, lease * 2)
-return {'ok', 0}
+return {'ok', 0, record}
 """
 )
 

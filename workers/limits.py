@@ -19,8 +19,8 @@ from workers import limit_scripts, metrics, stopping
 from workers.clients.answers import wait_asked
 from workers.errors import MustWait
 from workers.local_limits import LocalBound
-from workers.redis_client import RedisAwayError, run_script
-from workers.slot_leases import LEASE_MS, leases
+from workers.redis_client import RedisAwayError, attempt, run_script
+from workers.slot_leases import LEASE_MS, also_renewed, leases
 
 BC_AT_ONCE = 5  # Microsoft: per user; five more wait in BC's own queue, where they only time out
 BC_QUOTA = 5_700  # of 6,000: calls that another process sent as its slot lapsed, and other apps' odd ones
@@ -29,13 +29,14 @@ BIGCOMMERCE_WINDOW = 30.0  # seconds, where no answer has said so yet
 BIGCOMMERCE_UNKNOWN = 75  # requests: half of what the smallest plan has, until the first answer tells
 BIGCOMMERCE_RESERVE = 5  # requests left to the shop's other apps
 WOOCOMMERCE_AT_ONCE = 4  # a small host runs about as many PHP processes
-SETTLE = 5.0  # seconds after FLUSHALL in which those who hold a slot write it back (slot_leases)
+SETTLE = 5.0  # seconds after FLUSHALL in which those who hold a place write it back (slot_leases)
 
 SPIN = 0.25  # seconds that a call may wait for a slot: shorter than handing a job back and forth
 NAP = (0.02, 0.05)  # seconds between two looks
 SLOT_WAIT = (0.5, 1.5)  # seconds until a job that found no slot comes again
 FIRST_PAUSE = 2.0  # seconds after a 429 that names no time; doubled each time
 LONGEST_GROWN_PAUSE = 30.0  # half of the minute in which all must be right again
+REMINDED_AT_ONCE = 1_000  # calls that one script is told of
 SAME_WINDOW_MS = 2_000  # BigCommerce's ends of window that lie closer together are one and the same
 
 _bounds: dict[str, LocalBound] = {}
@@ -76,6 +77,32 @@ def pause(scope: str, seconds: float | None) -> float:
         return FIRST_PAUSE if seconds is None else seconds
 
 
+def _remind(scope: str, bound: LocalBound) -> None:
+    """Tell Redis, which has forgotten them, of the calls that this process has made. Raises RedisAwayError."""
+    made = bound.remembered()
+    for start in range(0, len(made), REMINDED_AT_ONCE):
+        arguments: list[str | int] = [round(bound.window * 1000)]
+        for seconds_ago, owner in made[start : start + REMINDED_AT_ONCE]:
+            arguments += [round(seconds_ago * 1000), owner]
+        run_script(limit_scripts.REMEMBER, [_key(scope, "calls")], arguments)
+
+
+def _remind_of_all() -> None:
+    """Of the calls of a process that makes none just now, the others must know as well."""
+    for scope, bound in list(_bounds.items()):
+        if bound.remembered() and _record_of(scope) != bound.record:
+            _remind(scope, bound)
+
+
+def _record_of(scope: str) -> str | None:
+    """The name of the record of a scope's calls. Raises RedisAwayError."""
+    found = attempt(lambda redis_client: redis_client.get(_key(scope, "born")))
+    return found if isinstance(found, str) else None
+
+
+also_renewed.append(_remind_of_all)
+
+
 class _SharedGate:
     """What the two kinds of limit have in common; a Gate of clients/http.py."""
 
@@ -110,10 +137,15 @@ class _SharedGate:
     def _take(self, owner: str) -> None:
         give_up = time.monotonic() + SPIN
         while True:
-            verdict, milliseconds = self._ask(owner)
+            verdict, milliseconds, record = self._ask(owner)
+            if verdict == "forgotten":
+                _remind(self.scope, self._local)
+            self._local.record = record
             if verdict == "ok":
                 leases.hold(owner, self._places)
                 return
+            if verdict == "forgotten":
+                continue
             seconds = int(milliseconds) / 1000
             if verdict == "slots":
                 seconds = _between(*NAP)
@@ -124,8 +156,8 @@ class _SharedGate:
                 raise MustWait(wait, self._reason(verdict))
             time.sleep(min(seconds, 0.1))
 
-    def _ask(self, owner: str) -> tuple[str, int]:
-        """The verdict and its milliseconds. Raises RedisAwayError."""
+    def _ask(self, owner: str) -> tuple[str, int, str]:
+        """The verdict, its milliseconds and the record that it comes from. Raises RedisAwayError."""
         raise NotImplementedError
 
     @property
@@ -152,7 +184,7 @@ class SlotGate(_SharedGate):
         self._at_once, self._quota, self._window, self._settle = at_once, quota, window, settle
         super().__init__(vendor, scope, lambda: LocalBound(max(1, at_once // 2), quota // 2, window))
 
-    def _ask(self, owner: str) -> tuple[str, int]:
+    def _ask(self, owner: str) -> tuple[str, int, str]:
         doubt = self._local.used_lately() > self._quota // 100  # fewer are covered by the margin
         keys = [self._places, *(_key(self.scope, name) for name in ("calls", "born", "pause"))]
         numbers = [
@@ -162,10 +194,13 @@ class SlotGate(_SharedGate):
             round(self._window * 1000),
             round(self._settle * 1000),
         ]
-        verdict, milliseconds = run_script(limit_scripts.ENTER_SLOTS, keys, [owner, *numbers, int(doubt)])
+        arguments: list[str | int] = [owner, *numbers, int(doubt), self._local.record]
+        verdict, milliseconds, record = run_script(limit_scripts.ENTER_SLOTS, keys, arguments)
         if doubt:
             self._local.forget()
-        return verdict, milliseconds
+        if verdict == "ok" and self._quota:
+            self._local.made(owner)
+        return verdict, milliseconds, record
 
 
 class HeaderGate(_SharedGate):
@@ -185,11 +220,14 @@ class HeaderGate(_SharedGate):
         except RedisAwayError:
             return
 
-    def _ask(self, owner: str) -> tuple[str, int]:
+    def _ask(self, owner: str) -> tuple[str, int, str]:
         keys = [self._places, _key(self.scope, "state"), _key(self.scope, "pause")]
-        numbers = [LEASE_MS, BIGCOMMERCE_RESERVE, BIGCOMMERCE_UNKNOWN, round(BIGCOMMERCE_WINDOW * 1000)]
-        verdict, milliseconds = run_script(limit_scripts.ENTER_HEADERS, keys, [owner, *numbers])
-        return verdict, milliseconds
+        window, settle = round(BIGCOMMERCE_WINDOW * 1000), round(SETTLE * 1000)
+        numbers = [LEASE_MS, BIGCOMMERCE_RESERVE, BIGCOMMERCE_UNKNOWN, window, settle]
+        verdict, milliseconds, record = run_script(
+            limit_scripts.ENTER_HEADERS, keys, [owner, *numbers, self._local.record]
+        )
+        return verdict, milliseconds, record
 
 
 _HEADERS = ("Requests-Left", "Time-Reset-Ms", "Requests-Quota")

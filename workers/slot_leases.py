@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 
 from workers.limit_scripts import RENEW
@@ -59,6 +60,9 @@ class SlotLeases:
         pause = threading.Event()
         while not pause.wait(RENEW_SECONDS):
             self.renew()
+            for renew in also_renewed:
+                with suppress(Exception):  # whatever becomes of it, the places are renewed again
+                    renew()
 
     @staticmethod
     def _remove(key: str, owner: str) -> None:
@@ -67,6 +71,8 @@ class SlotLeases:
 
 
 leases = SlotLeases()
+also_renewed: list[Callable[[], None]] = []
+"""What else is done at every renewal, by whom places are taken."""
 
 
 def _forget_after_fork() -> None:

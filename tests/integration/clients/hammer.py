@@ -8,6 +8,10 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.simulators.handles import BigCommerceHandle
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,30 @@ def hammer(
     return calls
 
 
+def hammer_store(store: BigCommerceHandle, *, processes: int, threads: int) -> list[subprocess.Popen[str]]:
+    """Processes that call a simulated BigCommerce store through its limit until they are killed."""
+    arguments = [str(threads), store.api_url, store.store_hash, store.access_token]
+    command = [sys.executable, "-m", "tests.integration.clients.hammer", "store", *arguments]
+    return [subprocess.Popen(command, text=True, env=os.environ) for _ in range(processes)]
+
+
+def _call_store_for_ever(url: str, store_hash: str, token: str) -> None:
+    from workers.clients.bigcommerce_api import BigCommerceApi, BigCommerceConnection
+    from workers.errors import MustWait, RateLimited
+    from workers.limits import bigcommerce_gate
+
+    api = BigCommerceApi(
+        BigCommerceConnection(1, store_hash, token, api_url=url), bigcommerce_gate(url, store_hash)
+    )
+    while True:
+        try:
+            api.request("GET", "v3/channels", route="channels")
+        except MustWait as wait:
+            time.sleep(min(wait.seconds / 4, 0.1))
+        except RateLimited:
+            pass  # the store has counted it
+
+
 def _call_for_ever(gate: object, until: float, calls: list[str]) -> None:
     from workers.errors import MustWait
     from workers.limits import SlotGate
@@ -61,6 +89,11 @@ def _call_for_ever(gate: object, until: float, calls: list[str]) -> None:
 def _main() -> None:
     from workers.limits import SlotGate
 
+    if sys.argv[1] == "store":
+        threads, *where = sys.argv[2:]
+        for _ in range(int(threads)):
+            threading.Thread(target=_call_store_for_ever, args=where).start()
+        return
     threads, seconds, at_once, quota, window = sys.argv[1:]
     gate = SlotGate(
         "Vendor", "hammer", at_once=int(at_once), quota=int(quota), window=float(window), settle=0.0

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,7 +15,9 @@ import pytest
 import redis
 
 from models import config
-from tests.integration.clients.hammer import Call, hammer
+from tests.fleet import eventually
+from tests.integration.clients.hammer import Call, hammer, hammer_store
+from tests.simulators.process import Simulators
 from workers import limits, local_limits, metrics, slot_leases
 from workers.errors import MustWait
 from workers.limits import HeaderGate, SlotGate
@@ -110,6 +113,47 @@ def test_after_flushall_half_the_quota_holds_for_one_window(valkey: redis.Redis)
     time.sleep(1.1)
     assert [waits(gate) for _ in range(20)] == [None] * 20
     assert waits(gate) is not None
+
+
+def test_what_was_called_before_flushall_still_counts_after_it(valkey: redis.Redis) -> None:
+    _be_old(valkey)
+    gate = slots(quota=20, window=3.0)
+    for _ in range(15):
+        assert waits(gate) is None
+    valkey.flushdb()
+
+    seconds = waits(gate)
+
+    assert seconds is not None, "more than the half that holds after FLUSHALL has been called"
+    time.sleep(seconds)
+    assert waits(gate) is None
+
+
+def test_the_calls_of_a_process_that_makes_none_just_now_still_count_for_the_others(
+    valkey: redis.Redis,
+) -> None:
+    _be_old(valkey)
+    for _ in range(15):
+        assert waits(slots(quota=20, window=3.0)) is None
+    valkey.flushdb()
+    for renew in slot_leases.also_renewed:
+        renew()
+
+    limits._bounds.clear()  # as another process is, which has called nothing
+
+    assert waits(slots(quota=20, window=3.0)) is not None
+
+
+def test_four_processes_keep_the_window_although_redis_forgets_it_when_more_than_half_is_spent(
+    valkey: redis.Redis,
+) -> None:
+    forgetting = threading.Timer(4.0, valkey.flushdb)
+    forgetting.start()
+    calls = hammer(processes=4, threads=3, seconds=7.0, at_once=10, quota=190, window=5.0)
+    forgetting.join()
+
+    assert most_in_window(calls, 4.7) <= 200  # as Business Central's 6,000 of which we use 5,700
+    assert len(calls) > 190
 
 
 def test_right_after_flushall_half_the_slots_are_given_until_their_holders_wrote_them_back(
@@ -217,6 +261,40 @@ def test_each_bigcommerce_call_under_way_reserves_one() -> None:
             held.enter_context(gate.enter("products", False))
         assert waits(gate) is not None
     assert waits(gate) is None
+
+
+def test_after_flushall_one_call_at_a_time_hears_what_is_left(valkey: redis.Redis) -> None:
+    """What was under way before is counted by the store, but not by us any more."""
+    gate = HeaderGate("BigCommerce", "test")
+    with gate.enter("products", False), gate.enter("products", False):
+        gate.learn(200, answers(left=100))
+    valkey.flushdb()
+    with gate.enter("products", False):
+        assert waits(gate) is not None
+        gate.learn(200, answers(left=90))
+        assert waits(gate) is not None, "others may still be under way"
+    assert waits(gate) is None
+
+
+def test_four_processes_never_overspend_a_store_s_quota_although_redis_forgets_it(
+    valkey: redis.Redis,
+) -> None:
+    with Simulators.start(bc_items=10, bigcommerce_skus=10, woocommerce=0) as simulators:
+        store = simulators.bigcommerce[0]
+        store.configure(quota=60, window_seconds=3)
+        store.set_latency(100)
+        until = time.monotonic() + 60
+        crowd = hammer_store(store, processes=4, threads=4)
+        try:
+            for calls in (40, 70, 100):
+                eventually(lambda calls=calls: store.total_calls() > calls, seconds=60, every=0.02)  # type: ignore[misc]
+                valkey.flushdb()
+        finally:
+            for process in crowd:
+                process.kill()
+                process.wait()
+        assert time.monotonic() < until, "the limit is kept, and used"
+        assert store.violations() == {}
 
 
 def test_answers_that_overtake_each_other_do_not_raise_what_is_left(valkey: redis.Redis) -> None:
