@@ -97,5 +97,7 @@ def run(command: str, values: dict[str, str]) -> subprocess.CompletedProcess[str
 
 def contents() -> dict[str, int]:
     """How many rows each table has."""
-    tables = rows("SELECT relname FROM pg_class WHERE relkind = 'r' AND left(relname, 3) = 'rm_' ORDER BY relname")
+    tables = rows(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND left(relname, 3) = 'rm_' ORDER BY relname"
+    )
     return {table: rows(f"SELECT count(*) FROM {table}")[0][0] for (table,) in tables}
