@@ -85,19 +85,22 @@ def _keep_queue() -> int:
 
 
 # The minute before this one: all that ended in it has a finished_at by now, but for what has yet to commit.
-# What came in is known by the newest job of the minute before: an index on when jobs were made would cost each of them.
+# What came in is looked for behind the newest job of two minutes before: an index on when jobs were made would cost
+# each of them.
 _COUNT_MINUTE = """
     WITH m AS MATERIALIZED (
         SELECT date_trunc('minute', now()) - interval '1 minute' AS minute,
                (SELECT coalesce(max(id), 0) FROM rm_queue) AS last_id
     ), before AS (
-        SELECT x.last_id FROM rm_queue_minutes x JOIN m ON x.minute = m.minute - interval '1 minute'
+        SELECT max(x.last_id) AS last_id FROM rm_queue_minutes x JOIN m
+            ON x.minute BETWEEN m.minute - interval '15 minutes' AND m.minute - interval '2 minutes'
     ), went AS (
         SELECT queue, status, count(*) AS number FROM rm_queue q JOIN m
             ON q.finished_at >= m.minute AND q.finished_at < m.minute + interval '1 minute' GROUP BY queue, status
     ), came AS (
         SELECT queue, count(*) AS number FROM rm_queue q, before, m
-        WHERE q.id > before.last_id AND q.id <= m.last_id GROUP BY queue
+        WHERE q.id > before.last_id AND q.created_at >= m.minute AND q.created_at < m.minute + interval '1 minute'
+        GROUP BY queue
     ), by_queue AS (
         SELECT queue, CASE WHEN EXISTS (SELECT FROM before WHERE last_id IS NOT NULL) THEN sum(came) END AS came,
                sum(went) AS went

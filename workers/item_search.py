@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -25,6 +25,7 @@ from workers.walks import Walk
 
 LONGEST_TEXT = 200
 MOST_NAMES = 2_000  # whose names have the words; more are too many to go through, for us and for a person
+MET_ROWS = 300  # that are looked through for common words: a millisecond or two
 MOST_WORDS = 6
 SHORTEST_BEGINNING = 2  # one letter begins half of all words: it is looked for as a word of its own
 
@@ -33,6 +34,10 @@ WORDS_SQL = """to_tsvector('simple'::regconfig, translate(
     U&'-/.,:;_+@&~#=?<>''"*!|()[]{}\\201C\\201D\\201E\\2018\\2019\\201A\\00AB\\00BB\\2013\\2014\\2026\\2022\\00B7\\00D7\\2122\\00AE\\00A9',
     repeat(' ', 60)))"""
 """As the index rm_items_names has it: signs would join words to numbers, addresses and paths, or to each other."""
+
+WALK, WORDS, BEGINNINGS = "walk", "words", "beginnings"
+"""How a page was found: along an index, by whole words of names, by their beginnings."""
+_FIRST = ("", 0, 0)
 
 State = Literal["agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone"]
 STATES = ("agreeing", "drifting", "failed", "skipped", "unsettled", "unsure", "gone")
@@ -70,7 +75,7 @@ class FoundItem:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """next: where the next page begins, `(way, text, site, id)`; None: that was all.
+    """next: where the next page begins, `(how, text, site, id)`; None: that was all.
 
     looked: rows that were looked through for a page that is not full. too_many: more names than MOST_NAMES have
     these words; only the first page of them is given.
@@ -86,16 +91,17 @@ _COLUMNS = f"""i.id, i.site_id, (SELECT s.name FROM rm_sites s WHERE s.id = i.si
     i.product_id, i.variant_id,
     CASE WHEN i.active THEN {STATE_SQL} ELSE 'gone' END, i.skip_reason, i.failure, i.bc_quantity, i.wanted, i.shown,
     i.observed_at"""
+_BY_SKU = ("sku_key", "site_id", "id")
+_BY_SITE = ("site_id", "sku_key", "id")
+_BY_REASON = ("site_id", "skip_reason", "id")
 _NAMED = f"""
     WITH named AS MATERIALIZED (
         SELECT * FROM rm_items i WHERE i.active AND {WORDS_SQL} @@ to_tsquery('simple', %(words)s) AND OF_SITE
         LIMIT %(names)s + 1)
-    SELECT (SELECT count(*) FROM named), {_COLUMNS} FROM named i
-    WHERE i.id > %(after)s AND KEPT ORDER BY i.id LIMIT %(most)s + 1
+    SELECT (SELECT count(*) FROM named), i.sku_key, i.site_id, i.id, {_COLUMNS} FROM named i
+    WHERE (i.sku_key, i.site_id, i.id) > (%(key)s, %(of)s, %(after)s) AND KEPT
+    ORDER BY i.sku_key, i.site_id, i.id LIMIT %(most)s + 1
 """
-_BY_SKU = ("sku_key", "site_id", "id")
-_BY_SITE = ("site_id", "sku_key", "id")
-_BY_REASON = ("site_id", "skip_reason", "id")
 # Where few rows are in a state, an index holds just these.
 _RARE = {
     "failed": "i.active AND i.skip_reason IS NULL AND i.failure IS NOT NULL",
@@ -108,34 +114,45 @@ def search(wanted: ItemFilter, after: Sequence[Any] | None, most: int) -> Found:
     """A page of what is asked for. after: `next` of the page before. Raises InvalidFields."""
     way = _Way(wanted)
     found: list[tuple[Any, ...]] = []
-    if after is None or after[0] != "name":
+    if after is None or after[0] == WALK:
         walked = walks.page(way.walk, _COLUMNS, way.key(after), most)
         found = walked.rows
-        if walked.next is not None or not way.searches_names:
+        if walked.next is not None or not way.words:
             return Found([FoundItem(*row) for row in found], way.cursor(walked.next), walked.looked)
         after = None
-    return _with_names(way, found, after[3] if after else 0, most)
-
-
-def _with_names(way: _Way, found: list[tuple[Any, ...]], after: int, most: int) -> Found:
     room = most - len(found)
-    named, too_many = _named(way, after, max(room, 0))
-    given = named[:room]
-    following = None
-    if len(named) > room and not too_many:
-        following = ("name", "", 0, given[-1][0] if given else after)
-    return Found([FoundItem(*row) for row in found + given], following, 0, too_many)
+    # Beginnings of words are looked for where nothing else was found.
+    for words in way.words[:1] if found else way.words:
+        if after is None or after[0] == words:
+            named = _named(way, words, after[1:] if after else _FIRST, max(room, 1))
+            if named.items and not room:
+                named = Found([], (words, *_FIRST))
+            if named.items or named.next or after:
+                return replace(named, items=[*(FoundItem(*row) for row in found), *named.items])
+    return Found([FoundItem(*row) for row in found])
 
 
-def _named(way: _Way, after: int, most: int) -> tuple[list[tuple[Any, ...]], bool]:
-    bound = {**way.parameters, "words": way.words, "names": MOST_NAMES, "after": after, "most": most}
+def _named(way: _Way, words: str, after: Sequence[Any], room: int) -> Found:
+    """A page of those with these words in their name, by SKU.
+
+    Common words are met on the way through all SKUs, rare ones are looked up: the other way round both would be slow.
+    """
+    bound = {**way.parameters, "words": _TEXTS[words](way.wanted.q or "")}
+    keep = f"{WORDS_SQL} @@ to_tsquery('simple', %(words)s) AND NOT ({way.sku_sql}) AND {way.state_sql}"
+    walk = Walk("rm_items", _BY_SKU, f"i.active{way.of_site}", keep, bound)
+    met = walks.page(walk, _COLUMNS, after, room, MET_ROWS)
+    if not met.looked:
+        return Found([FoundItem(*row) for row in met.rows], (words, *met.next) if met.next else None)
+    bound |= {"names": MOST_NAMES, "key": after[0], "of": after[1], "after": after[2], "most": room}
     of_site = "true" if way.wanted.site is None else "ARRAY[i.site_id] @> ARRAY[%(site)s::integer]"
-    keep = f"NOT ({way.sku_sql}) AND {way.state_sql}"
+    kept = f"NOT ({way.sku_sql}) AND {way.state_sql}"
     with transaction():
-        # Common words seem to be found fast by reading the table from its start; they may all be at its end.
+        # Some words seem to be found fast by reading the table from its start; they may all be at its end.
         execute("SET LOCAL enable_seqscan = off")
-        found = rows(_NAMED.replace("OF_SITE", of_site).replace("KEPT", keep), bound)
-    return [row[1:] for row in found], bool(found) and found[0][0] > MOST_NAMES
+        found = rows(_NAMED.replace("OF_SITE", of_site).replace("KEPT", kept), bound)
+    too_many = bool(found) and found[0][0] > MOST_NAMES
+    following = (words, *found[room - 1][1:4]) if len(found) > room and not too_many else None
+    return Found([FoundItem(*row[4:]) for row in found[:room]], following, 0, too_many)
 
 
 class _Way:
@@ -144,15 +161,15 @@ class _Way:
     def __init__(self, wanted: ItemFilter) -> None:
         self.wanted = wanted
         self.parameters: dict[str, Any] = {"site": wanted.site, "reason": wanted.reason}
-        self.words = words_of(wanted.q or "")
+        self.of_site = "" if wanted.site is None else " AND i.site_id = %(site)s"
         self.sku_sql = self._beginning(wanted.q) if wanted.q else "true"
         plain = wanted.state in (None, "agreeing", "unsettled")
-        self.searches_names = bool(plain and wanted.q and self.words)
+        self.words = _ways_of(wanted.q) if plain and wanted.q else ()
         self.state_sql = f"({STATE_SQL}) = '{wanted.state}'" if plain and wanted.state else "true"
         self.walk = self._walk()
 
     def _walk(self) -> Walk:
-        state, of_site = self.wanted.state, "" if self.wanted.site is None else " AND i.site_id = %(site)s"
+        state, of_site = self.wanted.state, self.of_site
         if state in _RARE:
             keep = "true" if state == "unsure" else f"({STATE_SQL}) = '{state}'"
             return self._of(_BY_SITE, _RARE[state] + of_site, f"{keep} AND {self._text_sql()}")
@@ -173,8 +190,8 @@ class _Way:
         """What was typed, as a condition on rows that are few anyway."""
         if not self.wanted.q:
             return "true"
-        self.parameters["words"] = self.words
-        named = f"{WORDS_SQL} @@ to_tsquery('simple', %(words)s)" if self.words else "false"
+        self.parameters["words"] = beginnings_of(self.wanted.q)
+        named = f"{WORDS_SQL} @@ to_tsquery('simple', %(words)s)" if self.parameters["words"] else "false"
         return f"({self.sku_sql} OR {named})"
 
     def _beginning(self, text: str) -> str:
@@ -204,13 +221,35 @@ class _Way:
         if key is None:
             return None
         text, site = (key[0], key[1]) if self.walk.key is _BY_SKU else (key[1], key[0])
-        return ("walk", text, site, key[2])
+        return (WALK, text, site, key[2])
 
 
 def words_of(text: str) -> str:
-    """What was typed, as a text search for names: all words, each by its beginning; empty where there is none."""
-    found = list(dict.fromkeys(re.findall(r"[^\W_]+", text)))[:MOST_WORDS]
-    return " & ".join(f"'{word}'" + (":*" if len(word) >= SHORTEST_BEGINNING else "") for word in found)
+    """What was typed, as a text search for names: all words whole, but for the last, which goes by its beginning."""
+    *whole, last = _split(text) or [""]
+    return " & ".join([*(f"'{word}'" for word in whole), *([_beginning(last)] if last else [])])
+
+
+def beginnings_of(text: str) -> str:
+    """The same, each word by its beginning."""
+    return " & ".join(_beginning(word) for word in _split(text))
+
+
+_TEXTS = {WORDS: words_of, BEGINNINGS: beginnings_of}
+
+
+def _ways_of(text: str) -> tuple[str, ...]:
+    """How names are searched: by whole words, and where none has them by their beginnings; where words were typed."""
+    number = len(_split(text))
+    return () if not number else (WORDS,) if number == 1 else (WORDS, BEGINNINGS)
+
+
+def _split(text: str) -> list[str]:
+    return list(dict.fromkeys(re.findall(r"[^\W_]+", text)))[:MOST_WORDS]
+
+
+def _beginning(word: str) -> str:
+    return f"'{word}'" + (":*" if len(word) >= SHORTEST_BEGINNING else "")
 
 
 def _following(key: str) -> str:

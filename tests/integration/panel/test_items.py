@@ -9,7 +9,7 @@ import pytest
 from models.database import execute, row, rows
 from tests.integration.panel.conftest import Person
 from tests.integration.panel.stock import company, delivery, item, job, push, site, stocked
-from workers import walks
+from workers import item_search, walks
 
 
 @pytest.fixture
@@ -72,6 +72,37 @@ def test_a_name_is_found_by_the_beginnings_of_its_words_after_the_skus(
     assert found(viewer, q="größ") == ["X-1"]
     assert found(viewer, q="bike", site=str(flagship)) == ["X-2"]
     assert found(viewer, q="i'k:e & | ! ( \\") == []
+
+
+def test_whole_words_go_before_their_beginnings_and_common_words_are_found_as_rare_ones_are(
+    viewer: Person, outlet: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(120):
+        item(outlet, f"A-{number:03}", name=f"Lamp of a kind, no {number}")
+    item(outlet, "Z-1", name="Lamp post 7")
+    item(outlet, "Z-2", name="Lamppost 7")
+    for rows_met in (item_search.MET_ROWS, 1):
+        monkeypatch.setattr(item_search, "MET_ROWS", rows_met)
+        assert found(viewer, q="lamp po") == ["Z-1"]
+        assert found(viewer, q="lampp po") == []
+        assert found(viewer, q="lam pos") == ["Z-1"]
+        assert len(found(viewer, q="lamp")) == 50
+        assert found(viewer, q="lamp 119") == ["A-119"]
+    monkeypatch.setattr(item_search, "MOST_NAMES", 100)
+    page = viewer.text("/items?q=lamp")
+    assert "These are some of them: add a word, or choose a shop" in page
+    assert 'rel="next"' not in page
+
+
+def test_a_page_that_skus_fill_to_the_last_row_goes_on_with_names(viewer: Person, outlet: int) -> None:
+    for number in range(50):
+        item(outlet, f"LAMP-{number:02}")
+    assert 'rel="next"' not in viewer.text("/items?q=lamp")
+    item(outlet, "OTHER", name="A lamp")
+
+    following = re.search(r'href="([^"]+)" rel="next"', viewer.text("/items?q=lamp"))
+    assert following is not None
+    assert re.findall(r'<a href="/items/\d+">([^<]*)</a>', viewer.text(following.group(1))) == ["OTHER"]
 
 
 def test_each_state_is_found_alone_and_what_is_left_alone_by_its_reason(viewer: Person, outlet: int) -> None:
