@@ -5,10 +5,16 @@ const place = document.getElementById("api-docs");
 SwaggerUIBundle({
   domNode: place,
   url: place.dataset.document,
-  deepLinking: true,
+  deepLinking: false, // its links would stand inside buttons
   docExpansion: "none",
   defaultModelsExpandDepth: 0,
   validatorUrl: null,
   syntaxHighlight: false,
   supportedSubmitMethods: ["get", "post", "patch", "put", "delete"],
 });
+
+// What it draws lacks a label here and there; and what is wider than the screen must scroll by the keyboard.
+new MutationObserver(() => {
+  for (const field of place.querySelectorAll("textarea:not([aria-label])")) field.setAttribute("aria-label", "Request body");
+  letScroll();
+}).observe(place, { childList: true, subtree: true });

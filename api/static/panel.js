@@ -219,6 +219,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
 });
 document.addEventListener("htmx:afterSwap", (event) => {
+  letScroll(); // at once: what came anew knows nothing of it
   if (event.detail.target?.id === "dialog") (
     document.querySelector("#dialog :is(input, select, textarea)[aria-invalid=true]") ??
     document.querySelector("#dialog input:not([type=hidden]), #dialog select, #dialog button")

@@ -10,6 +10,13 @@ from playwright.sync_api import Page
 
 FILES = (".csv",)  # downloads
 DRAWN = {"/api-docs": ".opblock-tag"}  # pages that a script draws: what stands there then
+FILTERS = {
+    # pages that ask before something is done to all that a filter chooses
+    "/queues/jobs/cancel": "?status=pending",
+    "/queues/jobs/release": "?status=stuck",
+    "/queues/jobs/retry": "?status=failed",
+    "/webhook-log/replay": "?status=failed",
+}
 
 
 def pages_of(app: Flask, ids: Mapping[str, int]) -> list[str]:
@@ -19,7 +26,7 @@ def pages_of(app: Flask, ids: Mapping[str, int]) -> list[str]:
         if rule.endpoint.startswith("panel.") and "GET" in (rule.methods or ()):
             address = re.sub(r"<(?:[^:>]*:)?(\w+)>", lambda match: str(ids[match[1]]), str(rule))
             if not address.endswith(FILES):
-                found.append(address)
+                found.append(address + FILTERS.get(address, ""))
     assert len(found) > 15
     return sorted(found)
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from api.app import create_app
 from tests.browser.addresses import pages_of, wait_until_drawn
 from tests.browser.town import Town, lived_in
-from tests.browser.visitor import CONTRAST, DARK, LIGHT, NARROW, NARROWEST, WIDE, Visitor
+from tests.browser.visitor import DARK, LIGHT, NARROW, NARROWEST, OF_LOOKS, WIDE, Visitor
 from tests.conftest import settings_on
 from tests.servers import Servers
 
@@ -51,18 +51,15 @@ def faults_of(visitor: Visitor, address: str) -> list[str]:
         return [f"answers {answer.status}"]
     wait_until_drawn(visitor.page, address)
     found = visitor.severe_problems()
-    visitor.look_in(DARK, WIDE)
-    found += visitor.severe_problems(CONTRAST)
     visitor.look_in(DARK, NARROW)
-    found += visitor.severe_problems()
-    visitor.look_in(LIGHT, NARROW)
-    found += visitor.severe_problems(CONTRAST)
+    found += visitor.severe_problems(OF_LOOKS)
     visitor.look_in(LIGHT, NARROWEST)
     if wider := visitor.overflow():
         found.append(f"is {wider} px wider than a screen of {NARROWEST}")
     return list(dict.fromkeys(found))
 
 
+@pytest.mark.timeout(600)
 def test_no_page_has_a_serious_problem_in_any_colour_or_width(app: Flask, town: Town, anna: Visitor) -> None:
     wrong = {address: faults_of(anna, address) for address in pages_of(app, town.ids)}
 

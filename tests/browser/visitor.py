@@ -20,7 +20,8 @@ WIDE, NARROW, NARROWEST = 1280, 390, 360  # pixels
 HEIGHT = 800
 LIGHT, DARK = "light", "dark"
 SEVERE = ("serious", "critical")
-CONTRAST = {"runOnly": ["color-contrast"]}
+OF_LOOKS = {"runOnly": ["color-contrast", "scrollable-region-focusable"]}
+"""What of axe's rules depends on colours and width; the others find the same in both."""
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 
