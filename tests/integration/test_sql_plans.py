@@ -17,10 +17,21 @@ from models.database import db, execute, row, session
 from models.site import Site
 from tests.integration.ledger.helpers import company, refresh, running, site
 from tests.servers import Servers
-from workers import breaker, decisions, hints, leases, ledger, observations, rescue
+from workers import (
+    breaker,
+    decisions,
+    hints,
+    item_search,
+    job_lists,
+    leases,
+    ledger,
+    observations,
+    rescue,
+)
 from workers.alerts import conditions
 from workers.full_sync import steps
 from workers.full_sync.compare import compare
+from workers.job_lists import JobFilter
 from workers.jobs import SYNC, NewJob, Work
 from workers.webhooks import products
 
@@ -331,3 +342,36 @@ def test_a_page_of_a_list_is_read_by_an_index(crowded: int, what: str) -> None:
         LISTS[what](site_id)
 
     assert watched.read_whole() == set()
+
+
+PAGES: dict[str, Callable[[int], object]] = {
+    "SKUs by their beginning": lambda _: _search(q="SKU-77"),
+    "a common word": lambda _: _search(q="product"),
+    "rare words": lambda _: _search(q="product 77777"),
+    "words that nothing has": lambda _: _search(q="zebra crossing"),
+    "words within a site": lambda site_id: _search(q="product 77777", site=site_id),
+    "SKUs that failed": lambda _: _search(state="failed"),
+    "SKUs that few are like": lambda _: _search(state="agreeing"),
+    "SKUs for one reason": lambda _: _search(state="skipped", reason="unknown"),
+    "jobs of a kind that there is none of": lambda _: job_lists.page(JobFilter(kind="nothing"), None, 50),
+    "failed jobs of a site": lambda site_id: job_lists.page(
+        JobFilter(status="failed", site=site_id), None, 50
+    ),
+    "how many jobs failed": lambda _: job_lists.number(JobFilter(status="failed")),
+    "what is open": lambda _: job_lists.open_jobs(),
+}
+
+
+def _search(**wanted: Any) -> object:
+    return item_search.search(item_search.ItemFilter(**wanted), None, 50)
+
+
+@pytest.mark.parametrize("what", PAGES)
+def test_a_page_of_the_panel_looks_through_a_bounded_number_of_rows(crowded: int, what: str) -> None:
+    site_id = _first_site().id
+
+    with watching() as watched:
+        PAGES[what](site_id)
+
+    assert watched.read_whole() == set()
+    assert watched.most_rows() <= job_lists.COUNT_SCAN_ROWS
