@@ -48,7 +48,8 @@ def queue() -> QueueFigures:
     return QueueFigures(pending, processing, completed, failed, float(oldest))
 
 
-# What is open is few and has indexes of its own; what is over is kept, and made up by what ended since.
+# What is open is few and has indexes of its own; what is over is kept, and made up by what ended since. Where nothing
+# was counted yet, all are.
 _QUEUE = """
     WITH kept AS (
         SELECT coalesce((value->>'completed')::bigint, 0) AS completed,
@@ -58,7 +59,12 @@ _QUEUE = """
     ), ended AS (
         SELECT count(*) FILTER (WHERE q.status = 'completed') AS completed,
                count(*) FILTER (WHERE q.status = 'failed') AS failed
-        FROM kept k JOIN rm_queue q ON q.finished_at > k.counted_at
+        FROM (
+            SELECT q.status FROM kept k JOIN rm_queue q ON q.finished_at > k.counted_at
+            WHERE k.counted_at > '-infinity'
+            UNION ALL
+            SELECT q.status FROM rm_queue q WHERE (SELECT counted_at FROM kept) = '-infinity'
+        ) q
     )
     SELECT (SELECT count(*) FROM rm_queue WHERE status = 'pending'),
            (SELECT count(*) FROM rm_queue WHERE status = 'processing'),

@@ -137,9 +137,7 @@ class WorkersArePresent(dramatiq.Middleware):
 
     def after_worker_boot(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
         """The process is ready for action."""
-        self._presence = Presence(
-            WORKER, sorted(worker.consumer_whitelist or QUEUES), worker.worker_threads
-        )
+        self._presence = Presence(WORKER, sorted(worker.consumer_whitelist or QUEUES), worker.worker_threads)
         self._presence.begin()
 
     def before_worker_shutdown(self, broker: dramatiq.Broker, worker: dramatiq.Worker) -> None:
