@@ -43,7 +43,7 @@ from workers import tokens
 from workers.full_sync.requests import request_sync
 
 FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
-BIGCOMMERCE_SKUS, WOOCOMMERCE_SKUS = 1_500, 200
+BIGCOMMERCE_SKUS, WOOCOMMERCE_SKUS = 1_000, 200
 DISK_MEGABYTES = 400
 LIMIT = 16 * small_disk.MEGABYTE  # a file of PostgreSQL's log has this size, so that only tables can't grow
 TINY = 256 * 1024  # not even PostgreSQL's log can be written
@@ -182,7 +182,7 @@ def old_jobs(number: int, size: int) -> None:
 
 def fill_the_queue(servers: Runtime) -> None:
     """Make the table of jobs larger than LIMIT."""
-    old_jobs(30_000, 500)
+    old_jobs(10_000, 1_700)
     assert row("SELECT pg_relation_size('rm_queue') > %s", (LIMIT,)) == (True,)
     execute("VACUUM rm_queue")
     # What is not on the disk by now could not be written beyond the limit, where a full disk would take it.

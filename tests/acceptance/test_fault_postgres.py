@@ -39,7 +39,8 @@ SILENT_SECONDS = 10.0 if FULL_SIZE else 5.0
 BREAKS = 5
 BREAK_EVERY_SECONDS = 0.6
 SMALL_POOL = "2"  # of threads twice as many, and more
-FEW_CONNECTIONS = 3  # for five processes
+FEW_CONNECTIONS = 3  # for four processes
+FEW_SECONDS = 10.0 if FULL_SIZE else 3.0
 CROWD, CROWD_CONNECTIONS = 60, 16  # deliveries at once: twice as many as a receiver has threads
 ANSWER_SECONDS = 8.0  # 4 s for PostgreSQL, and what a busy machine takes
 
@@ -79,7 +80,7 @@ def run_out_of_connections(servers: Servers) -> None:
     as_admin(servers, f"ALTER ROLE {OWNER} CONNECTION LIMIT {FEW_CONNECTIONS}")
     try:
         terminate_ours(servers)
-        time.sleep(SILENT_SECONDS)  # the fault's length
+        time.sleep(FEW_SECONDS)  # the fault's length
     finally:
         as_admin(servers, f"ALTER ROLE {OWNER} CONNECTION LIMIT -1")
 
@@ -160,7 +161,7 @@ def test_no_delivery_that_got_a_200_is_lost_whatever_postgresql_does(
         reckon(f"PostgreSQL: {name_of(faults)}, {phase}", place.shops, since=since, answers=answers)
         assert_completed(runs)
         assert {answer.status for answer in answers} <= {200, 503}
-        if silence in faults:
+        if faults == (silence,):
             assert 503 in {
                 answer.status for answer in answers
             }  # told while it was silent, not when it was over
