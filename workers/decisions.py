@@ -24,6 +24,13 @@ NOT_READ = "stock_not_read"
 # mostly none, are found once, not once a row among hundreds.
 # The reasons stand in the order in which a person would fix them: first the SKU, then the shop, then BC.
 _WANTED = WANTED_SQL.format(quantity="quantity", safety_stock="%(safety)s")
+# Of the row as it is when it is written: a push may have ended since it was judged, and agreed on something else.
+_RIGHT = "i.shown = d.wanted AND NOT i.unsure"
+_AGREED = f"CASE WHEN {_RIGHT} THEN d.wanted ELSE i.agreed END"
+# Somebody has put it right in the shop: what was refused before is history.
+_FAILURE = f"CASE WHEN {_RIGHT} THEN NULL ELSE i.failure END"
+_DRIFT = """CASE WHEN i.shown < d.wanted AND i.agreed = d.wanted AND NOT i.unsure
+    THEN coalesce(i.drift_since, now()) END"""
 _DECIDE = f"""
     WITH others AS MATERIALIZED (
         SELECT id FROM rm_sites WHERE store_key = %(store)s AND id <> %(site)s AND active
@@ -32,8 +39,7 @@ _DECIDE = f"""
         WHERE site_id = %(site)s AND active AND (product_id, variant_id) > (%(product)s, %(variant)s) {{scope}}
         ORDER BY product_id, variant_id LIMIT %(most)s
     ), judged AS MATERIALIZED (
-        SELECT b.id, b.product_id, b.variant_id, b.shown, b.unsure, b.agreed, b.drift_since, b.failure,
-            s.quantity, s.read_started_at,
+        SELECT b.id, b.product_id, b.variant_id, b.shown, b.unsure, s.quantity, s.read_started_at,
             CASE
                 WHEN b.sku_key = '' AND trim(b.sku) <> '' THEN 'invalid'
                 WHEN b.sku_key = '' THEN 'empty'
@@ -60,29 +66,21 @@ _DECIDE = f"""
             FROM rm_stock WHERE company_id = %(company)s AND key = b.sku_key AND b.sku_key <> ''
               AND read_started_at >= %(since)s
         ) s
-    ), wished AS (
-        SELECT id, product_id, variant_id, shown, unsure, agreed, drift_since, failure, reason, read_started_at,
+    ), decided AS (
+        SELECT id, product_id, variant_id, shown, unsure, reason, read_started_at,
             CASE WHEN reason IS NULL THEN quantity END AS quantity,
             CASE WHEN reason IS NULL THEN {_WANTED} END AS wanted,
             CASE WHEN reason IS NULL THEN %(safety)s END AS safety
         FROM judged
-    ), decided AS (
-        SELECT id, product_id, variant_id, shown, unsure, reason, read_started_at, quantity, wanted, safety,
-            CASE WHEN shown = wanted AND NOT unsure THEN wanted ELSE agreed END AS agreed,
-            -- Somebody has put it right in the shop: what was refused before is history.
-            CASE WHEN shown = wanted AND NOT unsure THEN NULL ELSE failure END AS failure,
-            CASE WHEN shown < wanted AND agreed = wanted AND NOT unsure THEN coalesce(drift_since, now()) END
-                AS drift_since
-        FROM wished
     ), written AS (
         UPDATE rm_items i SET wanted = d.wanted, bc_quantity = d.quantity, safety_stock = d.safety,
-            skip_reason = d.reason, agreed = d.agreed, drift_since = d.drift_since, failure = d.failure,
+            skip_reason = d.reason, agreed = {_AGREED}, drift_since = {_DRIFT}, failure = {_FAILURE},
             stock_read_at = coalesce(d.read_started_at, i.stock_read_at), updated_at = now()
         FROM decided d
         WHERE i.id = d.id AND d.reason IS DISTINCT FROM '{NOT_READ}'
           AND (i.stock_read_at IS NULL OR d.read_started_at IS NULL OR i.stock_read_at <= d.read_started_at)
           AND (i.wanted, i.bc_quantity, i.safety_stock, i.skip_reason, i.agreed, i.drift_since, i.failure)
-              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, d.agreed, d.drift_since, d.failure)
+              IS DISTINCT FROM (d.wanted, d.quantity, d.safety, d.reason, {_AGREED}, {_DRIFT}, {_FAILURE})
         RETURNING i.id
     )
     SELECT reason, count(*), max(ARRAY[product_id, variant_id]),

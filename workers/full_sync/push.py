@@ -18,11 +18,19 @@ from workers.connections import site_client
 from workers.errors import InventorySyncError, MustWait, PartialWrite, RemoteError
 from workers.full_sync import push_rows
 from workers.full_sync.context import demand_open
-from workers.jobs import Done, Work
+from workers.jobs import Claim, Done, Priority, Work
 from workers.ledger import CANCELLED
 from workers.observations import batched
+from workers.planning import plan_alone
 
 SETTLE_MARGIN_SECONDS = 0.2
+_TAKEN_BACK = """
+    id IN (SELECT item_id FROM rm_pushes WHERE job_id = %(job)s AND outcome = 'pushed')
+    AND sent_by_job = %(job)s AND active AND skip_reason IS NULL AND NOT unsure
+    AND wanted <> sent AND shown IS DISTINCT FROM wanted
+    AND NOT EXISTS (SELECT FROM rm_pushes o WHERE o.item_id = rm_items.id
+                    AND o.outcome IN ('planned', 'sending', 'unsure'))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,24 @@ def push(work: Work) -> Done:
         push_rows.drop_needless(claim.id)
     with site_client(site, work) as client:
         _Pusher(work, site, client).run()
-    return Done()
+    return Done(record=lambda: _write_back(claim, site))
+
+
+def _write_back(claim: Claim, site: Site) -> None:
+    """What was decided otherwise while it was being written, in the transaction that ends the job.
+
+    Whoever decided saw the shop as it was before the write: it may have found that right, and planned nothing.
+    """
+    parameters = {"job": claim.id}
+    if rows(f"SELECT 1 FROM rm_items WHERE {_TAKEN_BACK} LIMIT 1", parameters):
+        plan_alone(
+            site,
+            _TAKEN_BACK,
+            parameters,
+            planner=claim,
+            priority=Priority.URGENT,
+            asker="a write that was overtaken",
+        )
 
 
 def on_failed(job_id: int, error: str) -> None:
