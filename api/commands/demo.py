@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 import subprocess
 import sys
@@ -59,7 +60,7 @@ def demo(leave: bool, data_dir: Path | None, keep: bool, **plan: int) -> None:
             api = RestClient(everything.url, _token(everything.environment))
             right = _show(everything, api, began)
             if not leave:
-                print_next_steps(everything.url, api.token)
+                print_next_steps(everything.url, api.token, _password(everything.environment))
                 _stay()
             # From here on a second Ctrl-C hurries the end instead of breaking it off.
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -87,15 +88,27 @@ def _show(everything: World, api: RestClient, began: float) -> bool:
 
 def _token(environment: dict[str, str]) -> str:
     """A token made by the command that makes tokens: the API can't be asked without one."""
-    made = subprocess.run(
-        [sys.executable, "-m", "api.cli", "token", "create", "--name", "demo", "--scope", "admin"],
+    return _create(environment, "token", "--name", "demo", "--scope", "admin")
+
+
+def _password(environment: dict[str, str]) -> str:
+    """The password of the user `demo`, made for this demonstration alone."""
+    password = secrets.token_urlsafe(12)
+    _create(environment, "user", "--name", "demo", "--role", "admin", typed=password)
+    return password
+
+
+def _create(environment: dict[str, str], noun: str, *options: str, typed: str = "") -> str:
+    made = subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "api.cli", noun, "create", *options],
         env=environment,
+        input=f"{typed}\n",
         capture_output=True,
         text=True,
         check=False,
     )
     if made.returncode != 0:
-        raise Failure(f"no token could be made: {made.stderr.strip()}")
+        raise Failure(f"no {noun} could be made: {made.stderr.strip()}")
     return made.stdout.strip()
 
 

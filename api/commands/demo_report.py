@@ -53,11 +53,12 @@ def print_report(results: Sequence[ShopResult], bc_calls: int, seconds: float) -
     click.echo(f"Shown {seconds:.0f} s after the start.")
 
 
-def print_next_steps(url: str, token: str) -> None:
-    """Where the API is, and three calls to try."""
+def print_next_steps(url: str, token: str, password: str) -> None:
+    """Where the panel and the API are, and three calls to try."""
     curl = f"curl -s -H 'Authorization: Bearer {token}'"
     click.echo(
-        f"\nThe API stays up at {url}/api/v1 (described at {url}/api/v1/openapi.json) until Ctrl-C."
+        f"\nThe panel stays up at {url}/ until Ctrl-C. Sign in as:\n\n  demo\n  {password}\n"
+        f"\nSo does the API at {url}/api/v1 (to be read and tried at {url}/api-docs)."
         f"\nA token that may do everything:\n\n  {token}\n\nTry:\n"
         f"\n  {curl} {url}/api/v1/inventory/stats"
         f"\n  {curl} '{url}/api/v1/items?site=1&limit=3'"

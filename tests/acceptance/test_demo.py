@@ -77,6 +77,7 @@ def test_it_stays_up_to_be_played_with_until_it_is_ended(folder: Path) -> None:
         name, _, value = stats[1].partition(": ")
         answer = requests.get(stats[2], headers={name: value}, timeout=10)
         assert [site["site_id"] for site in answer.json()["last_syncs"]] == ["1", "2"]
+        assert "Everything is right" in _overview(text)
     finally:
         process.send_signal(signal.SIGTERM)
         code = process.wait(90)
@@ -84,6 +85,19 @@ def test_it_stays_up_to_be_played_with_until_it_is_ended(folder: Path) -> None:
     assert not folder.exists()
     with pytest.raises(requests.ConnectionError):
         requests.get(stats[2], timeout=5)
+
+
+def _overview(said: str) -> str:
+    """The panel's first page, as whoever reads the demo's last lines gets there."""
+    found = re.search(r"panel stays up at (\S+)/ .*?Sign in as:\s+(\S+)\s+(\S+)", said, re.DOTALL)
+    assert found is not None, said
+    url, name, password = found.groups()
+    with requests.Session() as browser:
+        form = browser.get(f"{url}/sign-in", timeout=10).text
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        assert token is not None
+        fields = {"csrf_token": token[1], "name": name, "password": password}
+        return browser.post(f"{url}/sign-in", data=fields, timeout=10).text
 
 
 def test_a_folder_with_other_people_s_files_is_refused(folder: Path) -> None:
