@@ -165,7 +165,7 @@ _HISTORY = """
                            ORDER BY id DESC LIMIT 20) l
          JOIN rm_queue j ON j.id = l.job_id AND j.result ->> 'done_with' = a.id::text LIMIT 1)
         LIMIT 1) w ON a.kind = 'webhook.product'
-    ORDER BY p.job_id DESC
+    ORDER BY p.at DESC, p.job_id DESC
 """
 
 

@@ -11,7 +11,7 @@ from api.auth import needs
 from api.panel.look import page
 from models.database import session
 from workers import figures, job_lists, presence, redis_queues
-from workers.figures import Minute
+from workers.figures import Minute, QueueFigures
 from workers.job_lists import COUNTED, JobFilter, OpenJobs
 from workers.jobs import QUEUES
 from workers.presence import WORKER, Seen
@@ -46,7 +46,7 @@ def show() -> Response:
         return page(
             "queues.html",
             title="Queues",
-            verdict=verdict(open_jobs, processes, redis, totals.oldest_seconds, stuck),
+            verdict=verdict(open_jobs, processes, redis, totals, stuck),
             redis=redis,
             in_redis={queue.name: queue for queue in redis.queues} if redis else {},
             open_jobs=open_jobs,
@@ -65,7 +65,11 @@ def show() -> Response:
 
 
 def verdict(
-    open_jobs: Sequence[OpenJobs], processes: Sequence[Seen], redis: Redis | None, oldest: float, stuck: int
+    open_jobs: Sequence[OpenJobs],
+    processes: Sequence[Seen],
+    redis: Redis | None,
+    totals: QueueFigures,
+    stuck: int,
 ) -> Verdict:
     """Whether work flows, in a sentence."""
     if redis is None:
@@ -85,6 +89,7 @@ def verdict(
         jobs = "1 job hangs" if stuck == 1 else f"{stuck:,} jobs hang"
         return Verdict("warn", f"{jobs}.", "The dispatcher gives them back by itself; does one run?")
     due = sum(queue.due for queue in open_jobs)
+    oldest = totals.oldest_seconds
     if oldest > LATE_SECONDS:
         return Verdict(
             "warn",
@@ -92,9 +97,13 @@ def verdict(
             "More workers would help, unless a shop or Business Central is slow: see the jobs that are processing.",
         )
     working = sum(queue.processing for queue in open_jobs)
+    failed = "1 job has failed" if totals.failed == 1 else f"{totals.failed:,} jobs have failed"
+    advice = f"{failed} lately: each says why, and can be tried again." if totals.failed else ""
     if due or working:
-        return Verdict("busy", f"Work flows: {working:,} jobs are worked on, {due:,} wait for a worker.")
-    return Verdict("good", "All work is done.")
+        return Verdict(
+            "busy", f"Work flows: {working:,} jobs are worked on, {due:,} wait for a worker.", advice
+        )
+    return Verdict("good", "All work is done.", advice)
 
 
 def _workers(processes: Sequence[Seen], queue: str) -> list[Seen]:

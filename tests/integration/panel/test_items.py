@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -295,6 +296,23 @@ def test_its_past_says_what_each_write_was_for(viewer: Person, outlet: int, flag
     assert "SKU is locked" in page
     assert f'href="/items/{other}"' in page
     assert "data-chart" in page
+
+
+def test_its_past_is_told_in_the_order_of_time_whichever_job_was_made_first(
+    viewer: Person, outlet: int
+) -> None:
+    item_id = stocked(outlet, "ABC", bc=5, shown=5)
+    push(item_id, job(), 5, 1, sent_at="2026-03-19 05:00:00+00")
+    push(item_id, job(), 4, 5, sent_at="2026-03-19 03:00:00+00")
+
+    page = viewer.text(f"/items/{item_id}")
+
+    assert page.index("T05:00:00") < page.index("T03:00:00")
+    chart = re.search(r"data-chart='([^']*)'", page)
+    assert chart is not None
+    times = json.loads(chart.group(1))["times"]
+    assert len(times) == 2
+    assert times == sorted(times)
 
 
 def test_an_operator_has_one_item_synced_and_sees_the_job(operator: Person, outlet: int) -> None:

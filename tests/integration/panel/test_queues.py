@@ -100,6 +100,8 @@ def test_work_that_flows_is_late_or_hangs_is_told_in_a_sentence(viewer: Person) 
     worker("webhooks")
     assert "All work is done." in viewer.text("/queues")
 
+    job(status="failed")
+    assert "1 job has failed lately: each says why, and can be tried again." in viewer.text("/queues")
     job_id = job()
     assert "Work flows: 0 jobs are worked on, 1 wait for a worker." in viewer.text("/queues")
     execute("UPDATE rm_queue SET available_at = now() - interval '20 minutes' WHERE id = %s", (job_id,))
