@@ -146,7 +146,7 @@ def _ids(site: Site) -> dict[str, int]:
         "run_id": one("SELECT max(id) FROM rm_sync_runs WHERE status = 'held'"),
         "item_id": one(f"SELECT min(id) FROM rm_items WHERE site_id = {site.id} AND skip_reason IS NULL"),
         "job_id": one("SELECT max(id) FROM rm_queue WHERE status = 'failed'"),
-        "delivery_id": one("SELECT min(id) FROM rm_webhook_log"),
+        "delivery_id": one("SELECT max(id) FROM rm_webhook_log WHERE status = 'completed'"),
         "user_id": one("SELECT id FROM rm_users WHERE name = 'vera'"),
         "token_id": one("SELECT min(id) FROM rm_api_tokens"),
     }
