@@ -136,19 +136,19 @@ def test_5_percent_of_all_calls_fail_in_all_ways(place: Town, fleet: Fleet) -> N
 
 
 @pytest.mark.parametrize(
-    ("falls_at", "kind"),
-    [("*", "503"), (BIGCOMMERCE_LIST, "503_bare"), (BIGCOMMERCE_WRITE, "503")]
+    ("falls_at", "nth", "kind"),
+    [("*", 1, "503"), (BIGCOMMERCE_LIST, 3, "503_bare"), (BIGCOMMERCE_WRITE, 1, "503")]
     if FULL_SIZE
-    else [(BIGCOMMERCE_WRITE, "503")],
+    else [(BIGCOMMERCE_LIST, 3, "503")],
 )
 def test_who_is_down_is_asked_now_and_then_and_holds_up_nobody_else(
-    place: Town, fleet: Fleet, falls_at: str, kind: str
+    place: Town, fleet: Fleet, falls_at: str, nth: int, kind: str
 ) -> None:
     """Two shops are down, one of them without a word, and Business Central too once the third shop is in sync."""
     silent, healthy, telling = place.shops
     bc = place.simulators.bc
     retry_after = round(OUTAGE_SECONDS / 3)
-    silent.after(falls_at, {"action": "faults", "rate": 1.0, "mix": DOWN, "seed": 3})
+    silent.after(falls_at, {"action": "faults", "rate": 1.0, "mix": DOWN, "seed": 3}, nth=nth)
     telling.after(
         WOOCOMMERCE_LIST, {"action": "faults", "retry_after": retry_after, **all_rules("503")}, nth=2
     )
