@@ -74,9 +74,10 @@ class Fleet:
 
     def wait_for_receiver(self) -> None:
         """Wait until the receivers take connections."""
-        eventually(self._receiver_listens, seconds=30, what="the receiver")
+        eventually(self.receiver_listens, seconds=30, what="the receiver")
 
-    def _receiver_listens(self) -> bool:
+    def receiver_listens(self) -> bool:
+        """Whether the receivers take connections now."""
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.webhook_port)) == 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -14,11 +15,14 @@ from tests.acceptance.reckoning import reckon
 from tests.acceptance.trouble import Town, ask_for_all, assert_all_right, quicken, town
 from tests.fleet import Fleet, eventually
 from workers import ledger
-from workers.jobs import NewJob, Priority
+from workers.jobs import DEFAULT_ATTEMPTS, NewJob, Priority
+from workers.turns import LOSSES
 
+FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
 WORKER = "tests.acceptance.deadly_worker"  # not imported: it becomes a worker then
 DEADLY = "test.deadly"  # a kind that only this worker knows
-ATTEMPTS = 3  # of every job here: whatever dies along with the deadly one has no more than that one has
+ATTEMPTS = DEFAULT_ATTEMPTS if FULL_SIZE else 3
+"""Of every job here: whatever dies along with the deadly one has no more of them than that one."""
 ATTEMPTS_OF_ALL = f"""
     CREATE FUNCTION attempts_of_all() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN NEW.max_attempts := {ATTEMPTS}; RETURN NEW; END $$;
@@ -28,7 +32,7 @@ SLOW_MS = (
     400  # of a call to a shop: what runs beside the deadly job is in the middle of it when that one strikes
 )
 WATCH_SECONDS = 0.05
-END_SECONDS = 90
+END_SECONDS = 240
 ROLE = "worker-sync"
 
 
@@ -74,7 +78,7 @@ def supervisor(fleet: Fleet) -> Iterator[Supervisor]:
 @pytest.fixture
 def place(fleet: Fleet) -> Iterator[Town]:
     """Two shops, slow for now."""
-    with town(600, 150) as found:
+    with town(200, 60) as found:
         for shop in found.shops:
             shop.set_latency(SLOW_MS)
         yield found
@@ -102,8 +106,8 @@ def test_a_job_that_kills_each_worker_fails_alone(place: Town, supervisor: Super
         error,
     )
     assert rows("SELECT id, kind, error FROM rm_queue WHERE status = 'failed' AND id <> %s", (deadly,)) == []
-    beside = rows("SELECT kind FROM rm_queue WHERE attempts = %s AND id <> %s", (ATTEMPTS, deadly))
-    assert beside, "nothing died along with it as often as may be: nothing was tried"
+    beside = rows("SELECT kind FROM rm_queue WHERE attempts > %s AND id <> %s", (LOSSES, deadly))
+    assert beside, "nothing died along with it often enough to be under suspicion: nothing was tried"
 
 
 def outcome(job_id: int) -> tuple[str, int, str]:

@@ -32,8 +32,8 @@ from tests.simulators.handles import (
 )
 
 FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
-SKUS = 150  # of each shop
-CHANGES = 300 if FULL_SIZE else 25
+SKUS = 120  # of each shop
+CHANGES = 300 if FULL_SIZE else 20
 PAUSES = (0.1, 0.4)  # seconds between two changes
 WRONG_AT_ONCE = 6  # products of each shop that somebody sets wrong with each change; a webhook tells of each
 JITTER = {
