@@ -81,9 +81,9 @@ def lost(answers: Sequence[Answered]) -> list[Any]:
         """
         SELECT coalesce(l.delivery_key, l.request_id), l.status, l.error_message, l.received_at::text
         FROM rm_webhook_log l
-        WHERE l.status NOT IN ('completed', 'duplicate') OR NOT EXISTS (
+        WHERE l.status <> 'duplicate' AND (l.status <> 'completed' OR NOT EXISTS (
             SELECT FROM rm_items i WHERE i.site_id = l.site_id AND i.product_id = l.product_id
-              AND i.observed_at >= l.received_at)
+              AND i.observed_at >= l.received_at))
         """
     )
     return [key for key in accepted if logged[key] != 1] + (unread if answers else [])
