@@ -233,7 +233,8 @@ def test_a_page_says_first_why_the_sku_shows_what_it_shows(viewer: Person, outle
 
     assert "Outlet shows 3, as it should: Business Central has 5, less a safety stock of 2." in page
     assert "item ABC, Lamp: 5, type Inventory, blocked" in page
-    assert '<time datetime="2026-03-19T02:15:23.000Z">' in page
+    assert 'The shop was read <time datetime="2026-03-19T02:15:23.000Z">' in page
+    assert "T02:15:20" not in page, "a read that changed nothing is a read, too"
 
 
 def test_what_is_left_alone_says_why_and_what_to_do(viewer: Person, outlet: int) -> None:
