@@ -22,7 +22,7 @@ IDS = {
     "site_id": "SELECT id FROM rm_sites ORDER BY id OFFSET 100 LIMIT 1",
     "company_id": "SELECT min(id) FROM rm_companies",
     "run_id": "SELECT max(id) FROM rm_sync_runs",
-    "item_id": "SELECT id FROM rm_items WHERE id > 500000 ORDER BY id LIMIT 1",
+    "item_id": "SELECT max(id) - 1 FROM rm_items",
     "job_id": "SELECT max(id) FROM rm_queue WHERE status = 'failed'",
     "delivery_id": "SELECT max(id) FROM rm_webhook_log",
     "user_id": "SELECT min(id) FROM rm_users",
@@ -38,9 +38,9 @@ ASKED = (
     "/items?state=failed",
     "/items?state=skipped",
     "/items?site=101&state=drifting",
-    "/jobs?status=failed",
-    "/jobs?status=completed&kind=push",
-    "/jobs?site=101",
+    "/queues/jobs?status=failed",
+    "/queues/jobs?status=completed&kind=push",
+    "/queues/jobs?site=101",
     "/webhook-log?site=101&status=failed",
     "/webhook-log?status=rejected",
     "/sites?q=site-4",
@@ -58,11 +58,13 @@ def bench_pages(environment: dict[str, str]) -> None:
     users.create("anna", "admin", PASSWORD)
     person = Person(app.test_client())
     person.sign_in("anna")
-    found = sorted(((_seconds(person, path), path) for path in [*_pages(app), *ASKED]), reverse=True)
-    for seconds, path in found:
-        click.echo(f"{seconds * 1000:7.1f} ms  {path}")
-    slow = [path for seconds, path in found if seconds >= MOST_SECONDS]
+    found = sorted(((*_seconds(person, path), path) for path in [*_pages(app), *ASKED]), reverse=True)
+    for seconds, status, path in found:
+        click.echo(f"{seconds * 1000:7.1f} ms  {status}  {path}")
+    slow = [path for seconds, _, path in found if seconds >= MOST_SECONDS]
+    missing = [path for _, status, path in found if path in ASKED and status != 200]
     db.close_all()
+    assert not missing
     assert not slow, f"over {MOST_SECONDS * 1000:.0f} ms: {slow}"
 
 
@@ -83,12 +85,12 @@ def _pages(app: Flask) -> list[str]:
     return paths
 
 
-def _seconds(person: Person, path: str) -> float:
+def _seconds(person: Person, path: str) -> tuple[float, int]:
+    """The median, and the status: a page that needs a query says so (422)."""
     times = []
     for _ in range(REPEATS):
         began = time.perf_counter()
         answer = person.client.get(path)
         times.append(time.perf_counter() - began)
-        assert answer.status_code in (200, 404), (path, answer.status_code)
-    assert answer.status_code == 200, path
-    return statistics.median(times)
+        assert answer.status_code < 500, (path, answer.status_code)
+    return statistics.median(times), answer.status_code

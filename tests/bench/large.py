@@ -103,7 +103,7 @@ def grow() -> None:
     with session():
         db.execute_sql("SET statement_timeout = 0")
         for statement in _STATEMENTS:
-            db.execute_sql(statement)
+            db.execute_sql(statement.replace("%", "%%"))
         db.execute_sql("VACUUM ANALYZE")
         while figures.keep() > 0:
             pass
