@@ -45,7 +45,7 @@ class Size:
 
 
 SMALL = Size(2_000, 300, 300, seconds=12, pauses=(0.6, 1.6))
-FULL = Size(20_000, 5_000, 2_000, seconds=150, pauses=(2.0, 5.0))
+FULL = Size(20_000, 5_000, 2_000, seconds=180, pauses=(3.0, 6.0))
 LEASES = ["quick", "production"] if FULL_SIZE else ["quick"]
 WITHIN = {"quick": RECOVERY_SECONDS, "production": RECOVERY_SECONDS + SETTLE_SECONDS}
 
