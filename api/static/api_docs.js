@@ -16,5 +16,5 @@ SwaggerUIBundle({
 // What it draws lacks a label here and there; and what is wider than the screen must scroll by the keyboard.
 new MutationObserver(() => {
   for (const field of place.querySelectorAll("textarea:not([aria-label])")) field.setAttribute("aria-label", "Request body");
-  letScroll();
+  window.letScroll?.(); // of panel.js, which may come later, and then looks by itself
 }).observe(place, { childList: true, subtree: true });
