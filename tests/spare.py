@@ -43,9 +43,11 @@ _BYTES = """
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 """
 _TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-_USED_SEQUENCES = (
-    "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL"
-)
+# Not ALTER SEQUENCE, which gives it another file, and thus another shape.
+_NUMBER_ANEW = """
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+"""
 
 
 class Emptier:
@@ -82,9 +84,7 @@ class Emptier:
                     "SET LOCAL session_replication_role = replica"
                 )  # no foreign keys between empty tables
                 cursor.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))
-                cursor.execute(_USED_SEQUENCES)
-                for (sequence,) in cursor.fetchall():
-                    cursor.execute(f'ALTER SEQUENCE "{sequence}" RESTART')
+                cursor.execute(_NUMBER_ANEW)
                 return True
         finally:
             connection.close()

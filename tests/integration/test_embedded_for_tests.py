@@ -49,13 +49,13 @@ def things() -> Iterator[Servers]:
 
 
 def test_a_database_that_was_given_back_is_as_new(things: Servers) -> None:
-    first = things.new_database()
-    execute(first, "INSERT INTO things (name) VALUES ('old'), ('older')")
-    things.take_back(first)
+    first = again = things.new_database()
+    for _ in range(3):
+        execute(again, "INSERT INTO things (name) VALUES ('old'), ('older')")
+        things.take_back(again)
+        again = things.new_database()
 
-    again = things.new_database()
-
-    assert again == first
+        assert again == first
     assert execute(again, "SELECT * FROM things") == []
     assert execute(again, "SELECT * FROM given") == [("from the start",)]
     assert execute(again, "INSERT INTO things (name) VALUES ('new') RETURNING id") == [(1,)]
