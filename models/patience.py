@@ -16,12 +16,13 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from models.database import STATEMENT_TIMEOUT_MS
+from models.database import CONNECT_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_MS
 
 LONGEST_SECONDS = STATEMENT_TIMEOUT_MS / 1000 + 5
 """For one wait of a thread that named no deadline: a server that works gives up earlier by itself."""
 
 _local = threading.local()
+_MADE = (extensions.STATUS_READY, extensions.STATUS_BEGIN, extensions.STATUS_PREPARED)
 _EVENTS = {extensions.POLL_READ: select.POLLIN, extensions.POLL_WRITE: select.POLLOUT}
 
 
@@ -46,11 +47,18 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def _wait(connection: Any) -> None:
-    deadline = getattr(_local, "deadline", None) or time.monotonic() + LONGEST_SECONDS
+    deadline = getattr(_local, "deadline", None) or time.monotonic() + _longest(connection)
     while (state := connection.poll()) != extensions.POLL_OK:
         left = deadline - time.monotonic()
         if left <= 0 or not _ready(connection.fileno(), _EVENTS[state], left):
             raise psycopg2.OperationalError("PostgreSQL has not answered in time")
+
+
+def _longest(connection: Any) -> float:
+    """Where no deadline was named. Of a connection that is being made libpq leaves its own bound to us."""
+    if connection.status in _MADE:
+        return LONGEST_SECONDS
+    return float(extensions.parse_dsn(connection.dsn).get("connect_timeout") or CONNECT_TIMEOUT_SECONDS)
 
 
 def _ready(descriptor: int, event: int, seconds: float) -> bool:

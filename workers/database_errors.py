@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import random
+import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -19,7 +21,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 NO_ROOM_HINT = "Check free disk space."  # PostgreSQL's, where a table can't grow
-MOST_TRIES = 4  # each waits a second (PostgreSQL's deadlock_timeout) before it is told
+MOST_TRIES = 6  # each waits a second (PostgreSQL's deadlock_timeout) before it is told
+APART_SECONDS = 0.3  # those who met once must not meet again at the same step
 
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
@@ -38,6 +41,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
                 if not left or not _is_deadlock(error) or db.in_transaction():
                     raise
                 log.warning("a deadlock's victim: tried again", action="deadlock", what=function.__name__)
+                time.sleep(random.uniform(0, APART_SECONDS))  # noqa: S311 - only so that they part
         raise AssertionError("unreachable")
 
     return wrapper

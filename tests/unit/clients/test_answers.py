@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
+from models.database import db
 from workers.clients.answers import LONGEST_WAIT, Answer, one_line, wait_asked
 from workers.errors import BadAnswer
 
@@ -25,7 +26,15 @@ def test_nothing_said_is_nothing_known() -> None:
     assert asked() is None
 
 
-def test_seconds_and_dates_are_understood() -> None:
+@pytest.fixture
+def no_postgresql() -> None:
+    """A pool that leads nowhere, whatever a test before has pointed it at; those after it point it anew."""
+    if db.database:
+        db.close_all()
+    db.init("none", host="127.0.0.1", port=1)
+
+
+def test_seconds_and_dates_are_understood(no_postgresql: None) -> None:
     assert asked(retry_after="7") == 7
     assert asked(retry_after="0.5") == 0.5
     now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
