@@ -12,6 +12,7 @@ from models import config
 from models.database import configure, db
 from models.embedded import Runtime, running
 from models.migrate import migrate
+from workers import log
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,6 +29,7 @@ def servers(
     What the block does is in the audit log, unless its command only reads.
     """
     loaded = config.load()
+    log.configure("cli")  # to standard error: what a command prints is for whoever asked, and may be JSON
     with ExitStack() as stack:
         runtime = None
         if loaded.embedded:

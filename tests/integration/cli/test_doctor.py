@@ -130,6 +130,13 @@ def test_a_redis_that_is_away_is_code_4(run: Run, database: str, monkeypatch: py
     assert "ok           database" in result.stdout
 
 
+def test_what_is_logged_meanwhile_is_not_mixed_into_the_json(program: Program, shop: Site) -> None:
+    result = program("doctor", "--json", REDIS_URL="redis://127.0.0.1:1/0", LOG_LEVEL="INFO")
+
+    assert any(found["state"] == "unreachable" for found in json.loads(result.stdout))
+    assert "Redis is away" in result.stderr
+
+
 def test_a_database_that_is_away_is_code_4(
     run: Run, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
