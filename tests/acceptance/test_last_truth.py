@@ -33,7 +33,7 @@ from tests.simulators.handles import (
 
 FULL_SIZE = os.environ.get("FULL_SIZE") == "1"
 SKUS = 120  # of each shop
-CHANGES = 300 if FULL_SIZE else 20
+CHANGES = 200 if FULL_SIZE else 20
 PAUSES = (0.1, 0.4)  # seconds between two changes
 WRONG_AT_ONCE = 6  # products of each shop that somebody sets wrong with each change; a webhook tells of each
 JITTER = {
@@ -72,6 +72,7 @@ def truths(place: Town) -> Truths:
     return first
 
 
+@pytest.mark.timeout(900)
 def test_the_last_truth_wins_and_no_older_one_follows_a_newer_one(
     truths: Truths, place: Town, fleet: Fleet
 ) -> None:
