@@ -202,6 +202,13 @@ def use_up_the_last_page() -> None:
         return
 
 
+def fill_the_log() -> None:
+    """Take PostgreSQL's log beyond TINY in the file that it writes: a new file has so much room, and may last."""
+    offset = "SELECT file_offset < %s FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())"
+    while row(offset, (TINY,)) == (True,):
+        old_jobs(10, 1_700)
+
+
 def change_stock(place: Town) -> None:
     """Business Central has one more of everything."""
     stock = place.simulators.bc.stock().items()
@@ -306,12 +313,13 @@ def the_log_cannot_be_written(up: Up, place: Town) -> None:
     keeper, valkey = up.process.pid, servers.pids["valkey"]
     sentence = f"The disk of DATA_DIR {up.data_dir} is full"
 
+    def strike() -> None:
+        fill_the_log()
+        small_disk.limit_files([keeper, valkey, *family_of(servers.pids["postgres"])], TINY)
+
     with Knocking(up.port + 1, place.sites, name="log") as told:
         runs = ask_for_all()
-        strike_in_the_middle(
-            place,
-            lambda: small_disk.limit_files([keeper, valkey, *family_of(servers.pids["postgres"])], TINY),
-        )
+        strike_in_the_middle(place, strike)
 
         eventually(lambda: sentence in up.said, seconds=FULL_SECONDS, what="up's word")
         answers = [up.ask("GET", "sites"), up.tell(place, "told")]
