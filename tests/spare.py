@@ -43,10 +43,13 @@ _BYTES = """
     WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
 """
 _TABLES = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
-# Not ALTER SEQUENCE, which gives it another file, and thus another shape.
+# Not ALTER SEQUENCE, which gives it another file, and thus another shape. What is not emptied counts on.
 _NUMBER_ANEW = """
-    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    SELECT setval(format('%%I.%%I', schemaname, sequencename)::regclass, start_value, false)
     FROM pg_sequences WHERE schemaname = 'public' AND last_value IS NOT NULL
+      AND format('%%I.%%I', schemaname, sequencename)::regclass NOT IN (
+            SELECT d.objid FROM pg_depend d JOIN pg_class t ON t.oid = d.refobjid
+            WHERE d.classid = 'pg_class'::regclass AND t.relname = ANY (%s))
 """
 
 
@@ -84,7 +87,7 @@ class Emptier:
                     "SET LOCAL session_replication_role = replica"
                 )  # no foreign keys between empty tables
                 cursor.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))
-                cursor.execute(_NUMBER_ANEW)
+                cursor.execute(_NUMBER_ANEW, (list(self._given),))
                 return True
         finally:
             connection.close()
