@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from models.crypto import UndecryptableError
-from models.database import DatabaseUnavailable, DatabaseUnusable
+from models.database import DatabaseUnavailable, DatabaseUnusable, row
 from workers import breaker, ledger, metrics
 from workers.alerts import refusals
 from workers.database_errors import out_of_space
@@ -34,6 +34,10 @@ LEAST_WAIT_SECONDS = (
 )
 PROGRESS_SECONDS = 0.5  # before a job that got further goes on; the breaker slows what keeps failing
 NO_ROOM_SECONDS = 10.0  # until it is tried whether PostgreSQL's disk has room again
+# A kind that only newer code knows waits for half its age, so that a rollout costs it seconds; a rollback may last.
+STRANGE_FIRST_SECONDS = 5.0
+STRANGE_LONGEST_SECONDS = 60.0
+STRANGE_SECONDS = 86_400.0  # after that it fails: the newer code does not come back
 AWAY_TRIES = 5  # PostgreSQL may be restarting just when a job begins or ends
 AWAY_PAUSE_SECONDS = 1.0  # after the first try, and as much longer after each further one
 
@@ -46,7 +50,7 @@ def execute(job_id: int) -> bool:
     kind, claim = taken
     with structlog.contextvars.bound_contextvars(**_context(claim)), heartbeat.holding(claim):
         if kind is None:
-            ledger.fail(claim, f"this version knows no job of the kind {claim.kind}")
+            _end(lambda: _leave_to_newer_code(claim))
         else:
             _work_on(kind, claim)
     return True
@@ -70,6 +74,24 @@ def _take(job_id: int) -> tuple[Kind | None, Claim] | None:
             log.warning("a hint found no PostgreSQL", action="claim", job_id=job_id, error=str(error).strip())
             time.sleep(AWAY_PAUSE_SECONDS * attempt)
     return None  # the row is still there, and will be hinted again
+
+
+def _leave_to_newer_code(claim: Claim) -> None:
+    """In an upgrade newer code works beside this, and after a rollback it may come back: the job waits for it."""
+    found = row(
+        "SELECT extract(epoch FROM now() - created_at)::double precision FROM rm_queue WHERE id = %s",
+        (claim.id,),
+    )
+    age = found[0] if found else 0.0
+    error = f"this version knows no job of the kind {claim.kind}"
+    if age > STRANGE_SECONDS:
+        ledger.fail(claim, f"{error}, and none that does has taken it in {STRANGE_SECONDS / 3600:.0f} hours")
+        _count(claim, "failed")
+        return
+    wait = min(max(age / 2, STRANGE_FIRST_SECONDS), STRANGE_LONGEST_SECONDS)
+    log.info("a job for newer code", action=claim.kind, seconds=round(wait, 1))
+    ledger.defer(claim, wait, error=f"{error}: it waits for a worker that does", costs_attempt=False)
+    _count(claim, "waited")
 
 
 def _context(claim: Claim) -> dict[str, object]:

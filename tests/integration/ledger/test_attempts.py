@@ -34,7 +34,12 @@ from workers.errors import (
     Refused,
     Unavailable,
 )
-from workers.execute import RATE_LIMIT_SECONDS
+from workers.execute import (
+    RATE_LIMIT_SECONDS,
+    STRANGE_FIRST_SECONDS,
+    STRANGE_LONGEST_SECONDS,
+    STRANGE_SECONDS,
+)
 from workers.full_sync import steps
 from workers.jobs import DEFAULT_ATTEMPTS, HARD_DEADLINE_SECONDS, Done, Kind, Work
 from workers.kinds import KINDS
@@ -149,15 +154,50 @@ def test_a_vendor_that_says_when_to_come_again_is_not_asked_sooner(raises: Raise
     assert _near(job_id, 90, 90)
 
 
-def test_a_job_of_an_unknown_kind_fails_and_says_so() -> None:
-    job_id = job("of a later version")
+def test_a_job_of_a_kind_that_only_newer_code_knows_waits_for_that_code(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    job_id = job("of a later version", max_attempts=1)
 
+    for _ in range(3):  # each time an older worker takes it
+        assert worker.execute(job_id)
+        assert (status(job_id), column(job_id, "attempts")) == ("pending", 0)
+        assert _near(job_id, STRANGE_FIRST_SECONDS, STRANGE_FIRST_SECONDS)
+        assert column(job_id, "error") == (
+            "this version knows no job of the kind of a later version: it waits for a worker that does"
+        )
+        earlier(job_id, STRANGE_FIRST_SECONDS, "available_at")
+    monkeypatch.setitem(KINDS, "of a later version", Kind("of a later version", lambda work: Done()))
     assert worker.execute(job_id)
 
-    assert (status(job_id), column(job_id, "error")) == (
+    assert (status(job_id), column(job_id, "error"), column(job_id, "failures")) == ("completed", None, [])
+
+
+@pytest.mark.parametrize(("age", "seconds"), [(60, 30), (3_600, STRANGE_LONGEST_SECONDS)])
+def test_a_kind_that_nobody_knows_for_long_is_looked_at_less_often(age: float, seconds: float) -> None:
+    job_id = job("of a later version")
+    earlier(job_id, age, "created_at")
+
+    worker.execute(job_id)
+
+    assert _near(job_id, seconds, seconds + SLACK_SECONDS)
+
+
+def test_a_kind_that_nobody_knows_for_a_day_fails_and_lets_its_run_go_on(
+    company_id: int, site_id: int
+) -> None:
+    run_id = running(site_id, steps.LIST, refresh_id=refresh(company_id))
+    (page,) = list_jobs(run_id, site_id, 1)
+    execute("UPDATE rm_queue SET kind = 'of a later version' WHERE id = %s", (page,))
+    earlier(page, STRANGE_SECONDS + 1, "created_at")
+
+    worker.execute(page)
+
+    assert (status(page), column(page, "error")) == (
         "failed",
-        "this version knows no job of the kind of a later version",
+        "this version knows no job of the kind of a later version, and none that does has taken it in 24 hours",
     )
+    assert openers(run_id) == [("sync.compare", "compare")]
 
 
 def test_a_job_that_kills_each_worker_fails_at_its_last_attempt_and_the_queue_moves_on(
