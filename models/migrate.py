@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from peewee import PostgresqlDatabase
-from playhouse.migrations import Runner
+from playhouse.migrations import Migration, Runner
 
 from models.config import settings
 from models.database import connect_arguments
@@ -64,9 +64,19 @@ def migrate(url: str | None = None) -> list[str]:
 
 def pending(url: str | None = None) -> list[str]:
     """Names of the migrations that this code has and the database lacks."""
+    return [entry.name for entry in _status(url) if entry.path and not entry.applied]
+
+
+def newer(url: str | None = None) -> list[str]:
+    """Names of the migrations that a newer version has applied: this code lacks them, and does without."""
+    return [entry.name for entry in _status(url) if not entry.path]
+
+
+def _status(url: str | None) -> list[Migration]:
     database = _direct(url)
     database.connect()
     try:
-        return [entry.name for entry in _runner(database).status() if entry.path and not entry.applied]
+        found: list[Migration] = _runner(database).status()
+        return found
     finally:
         database.close()

@@ -32,10 +32,18 @@ def migrate(check: bool, wait: bool) -> None:
         applied = migrations.migrate()
         if applied:
             audit.finish(begin(click.get_current_context()), "done", {"applied": applied})
+        state = _up_to_date()
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
-        click.echo("nothing to do: the tables are up to date")
+        click.echo(f"nothing to do: {state}")
+
+
+def _up_to_date() -> str:
+    newer = migrations.newer()
+    if newer:
+        return f"the tables are newer than this code, which runs on them too ({', '.join(newer)} of a newer version)"
+    return "the tables are up to date"
 
 
 def _check() -> None:
@@ -44,7 +52,7 @@ def _check() -> None:
         click.echo(f"pending {name}")
     if pending:
         raise click.exceptions.Exit(1)
-    click.echo("the tables are up to date")
+    click.echo(_up_to_date())
 
 
 def _wait() -> None:
@@ -56,7 +64,7 @@ def _wait() -> None:
             click.echo(f"waiting: {reason}")
         said = reason
         time.sleep(WAIT_SECONDS)
-    click.echo("the tables are up to date")
+    click.echo(_up_to_date())
 
 
 def _reason_to_wait() -> str | None:

@@ -156,6 +156,18 @@ def test_missing_tables_are_a_problem(
     assert "run `inventory-sync migrate`" in findings(run)["migrations"]["fix"]
 
 
+def test_tables_of_a_newer_version_are_only_a_warning_and_the_rest_is_looked_at(
+    run: Run, database: str
+) -> None:
+    execute("INSERT INTO rm_schema_migrations (name, applied) VALUES ('9999_later', now())")
+
+    found = findings(run)
+
+    assert found["migrations"]["state"] == "warning"
+    assert "newer than this code: 9999_later" in found["migrations"]["message"]
+    assert "encryption keys" in found
+
+
 def test_a_secret_that_no_key_reads_is_named(run: Run, shop: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
 

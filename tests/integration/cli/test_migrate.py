@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from models.database import execute
 from models.migrate import migrate
 from tests.integration.cli.conftest import Run
 from tests.servers import Servers
@@ -30,6 +31,20 @@ def test_an_empty_database_gets_its_tables_once(
     assert "pending 0001_initial" in before.stdout
     assert "applied 0001_initial" in first.stdout
     assert second.stdout == "nothing to do: the tables are up to date\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--check",)], ids=["migrate", "check"])
+def test_on_tables_of_a_newer_version_nothing_is_done_and_nothing_is_wrong(
+    run: Run, database: str, options: tuple[str, ...]
+) -> None:
+    execute("INSERT INTO rm_schema_migrations (name, applied) VALUES ('9999_later', now())")
+
+    done = run("migrate", *options)
+
+    assert done.exit_code == 0
+    assert done.stdout.removeprefix("nothing to do: ") == (
+        "the tables are newer than this code, which runs on them too (9999_later of a newer version)\n"
+    )
 
 
 def test_whoever_waits_for_tables_returns_once_somebody_else_has_made_them(
