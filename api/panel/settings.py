@@ -92,7 +92,7 @@ GROUPS = (
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One setting as its form has it. value: of a secret only whether it is set."""
+    """One setting as its form has it. value: of a secret only whether it is set; removing: whether it is to go."""
 
     key: str
     label: str
@@ -101,6 +101,7 @@ class Field:
     input: str
     secret: bool
     required: bool
+    removing: bool
 
 
 def blueprint() -> Blueprint:
@@ -187,7 +188,9 @@ def _fields(group: Group, values: Mapping[str, Any], typed: Mapping[str, str] | 
         value = values[key] is not None if definition.secret else (typed or values).get(key, values[key])
         about = definition.help.replace("Null:", "Empty:")
         kind = "number" if number else _INPUTS.get(definition.kind, "text")
-        found.append(Field(key, label, about, value, kind, definition.secret, definition.default is not None))
+        required = definition.default is not None
+        removing = typed is not None and f"remove_{key}" in request.form
+        found.append(Field(key, label, about, value, kind, definition.secret, required, removing))
     return found
 
 

@@ -68,10 +68,10 @@ def edit(site_id: int) -> Response:
 
 @needs("admin")
 def change(site_id: int) -> Response:
-    """Change what differs; secrets that were left empty stay."""
+    """Change what differs; secrets that were left empty stay, unless they are to be removed."""
     site = sites.get(site_id)
     values = site_form.changes(site)
-    audit.note(fields=sorted(values))
+    audit.note(fields=sorted(values), **_removed(values))
     back = url_for("panel.site.show", site_id=site_id)
     if not values:
         return go(back, f"Nothing of {site.name} was changed.", "quiet")
@@ -111,6 +111,12 @@ def _ask(site: Site | None) -> Response:
     except UndecryptableError as error:
         return _form(site, values, 422, trouble=f"{error}.")
     return _form(site, values, offered=offered)
+
+
+def _removed(values: dict[str, Any]) -> dict[str, Any]:
+    """Which secrets go, for the audit log; nothing where none does."""
+    gone = sorted(name for name in site_form.REMOVABLE if values.get(name, "") is None)
+    return {"removed": gone} if gone else {}
 
 
 def _again(site: Site | None, error: InvalidFields | Conflict) -> Response:

@@ -16,6 +16,7 @@ from workers.site_forms import ONLY_FOR
 TEXTS = ("name", "store_hash", "api_url", "url", "full_sync_time")
 NUMBERS = ("company", "location_id", "safety_stock")
 SECRETS = ("access_token", "consumer_key", "consumer_secret", "webhook_secret", "webhook_header_value")
+REMOVABLE = ("webhook_secret", "webhook_header_value")  # a shop can be synced without them
 OFTEN_EMPTY = (
     "api_url",
     "full_sync_time",
@@ -62,7 +63,8 @@ def shown_again() -> dict[str, Any]:
     own = {name: request.form.get(name, "") for name in (*TEXTS, *NUMBERS)}
     channels = _parts(request.form.getlist("channel_ids"))
     flags = {"active": "active" in request.form, "platform": platform() or BIGCOMMERCE}
-    return values | own | flags | {"channel_ids": channels}
+    ticked = {f"remove_{name}": f"remove_{name}" in request.form for name in REMOVABLE}
+    return values | own | flags | ticked | {"channel_ids": channels}
 
 
 def shown(site: Site | None) -> dict[str, Any]:
@@ -77,12 +79,18 @@ def shown(site: Site | None) -> dict[str, Any]:
 
 
 def changes(site: Site) -> dict[str, Any]:
-    """Of what was typed, what differs from what is stored: nothing else is touched."""
+    """Of what was typed, what differs from what is stored: nothing else is touched. None: a secret is to go."""
     before = {**shown(site), "api_url": site.api_url}
     values = typed(site.platform)
     if values.get("api_url", ...) is None:
         values["api_url"] = DEFAULT_BIGCOMMERCE_API_URL
-    return {name: value for name, value in values.items() if name in SECRETS or value != before[name]}
+    given = {name: value for name, value in values.items() if name in SECRETS or value != before[name]}
+    removed = {name: None for name in REMOVABLE if _goes(site, name)}
+    return removed | given  # a new secret replaces the old one
+
+
+def _goes(site: Site, name: str) -> bool:
+    return f"remove_{name}" in request.form and getattr(site, name) is not None
 
 
 def secrets_set(site: Site | None) -> dict[str, bool]:

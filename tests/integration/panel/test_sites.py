@@ -211,6 +211,62 @@ def test_a_change_touches_what_differs_and_keeps_secrets_that_were_left_empty(
     assert (again.access_token.reveal(), again.full_sync_time) == ("another", None)
 
 
+def test_a_secret_that_a_shop_can_do_without_is_removed_and_the_audit_log_says_which(
+    admin: Person, contoso: Company
+) -> None:
+    _add(
+        admin, _typed(contoso, webhook_secret=SECRETS["webhook_secret"], webhook_header_value="canary-header")
+    )
+    address = f"/sites/{_site().id}/edit"
+    assert re.findall(r'name="(remove_\w+)"', admin.text(address)) == [
+        "remove_webhook_secret",
+        "remove_webhook_header_value",
+    ], "not what the shop is read and written with"
+
+    kept = _typed(contoso, access_token="")
+    answer = admin.post(
+        address,
+        **kept,
+        remove_webhook_header_value="on",
+        remove_access_token="on",
+        remove_webhook_secret="on",
+    )
+
+    assert answer.status_code == 303
+    after = _site()
+    assert after.webhook_header_value is None
+    assert after.access_token is not None
+    assert after.webhook_secret is None
+    assert row("SELECT detail -> 'removed' FROM rm_audit_log WHERE action = 'site_editor.change'") == (
+        ["webhook_header_value", "webhook_secret"],
+    )
+    assert "remove_" not in admin.text(address), "there is nothing left to remove"
+    admin.post(address, **kept, remove_webhook_secret="on")
+    assert "Nothing of Outlet was changed" in admin.text(f"/sites/{after.id}")
+
+
+def test_a_secret_that_deliveries_must_prove_is_not_removed_and_the_form_says_why(
+    admin: Person, contoso: Company
+) -> None:
+    _add(admin, _typed(contoso, webhook_header_value="canary-header", webhook_proofs="header"))
+    address = f"/sites/{_site().id}/edit"
+    typed = _typed(contoso, access_token="", webhook_proofs="header", remove_webhook_header_value="on")
+
+    admin.get(address)
+    refused = admin.post(address, **typed)
+
+    assert refused.status_code == 422
+    page = refused.get_data(as_text=True)
+    assert "is required, since webhook_proofs lists `header`" in page
+    assert re.search(r'name="remove_webhook_header_value" type="checkbox" value="on" checked', page)
+    assert _site().webhook_header_value is not None
+
+    admin.post(address, **{**typed, "webhook_header_value": "another"})
+    again = _site().webhook_header_value
+    assert again is not None
+    assert again.reveal() == "another", "a new one replaces the old one, whatever is ticked"
+
+
 def test_the_same_again_changes_nothing_and_says_so(admin: Person, contoso: Company) -> None:
     _add(admin, _typed(contoso))
     before = _site()
