@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -26,18 +27,21 @@ _AS_NOBODY = (*_APART, "--user", "--map-root-user")
 
 
 class Pod:
-    """One role, from `with` to its end; SIGKILL where it was not ended before."""
+    """One role, from `with` to its end; SIGKILL where it was not ended before.
 
-    def __init__(self, role: str, environment: Mapping[str, str]) -> None:
+    tree: where the code and the Procfile are, for another version than the one that is tested.
+    """
+
+    def __init__(self, role: str, environment: Mapping[str, str], tree: Path = ROOT) -> None:
         self.role = role
         self.port = free_port()
         own = {"HOST": "127.0.0.1", "PORT": str(self.port), "WEBHOOK_PORT": str(self.port)}
-        self._environment = {**os.environ, **environment, **own}
+        self._environment = {**os.environ, **environment, **own, "PYTHONPATH": str(tree)}
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the pod
-        command = procfile.expand(role, procfile.load()[role], self._environment)
+        command = procfile.expand(role, procfile.load(tree / "Procfile")[role], self._environment)
         self.process = subprocess.Popen(
             [*prefix(), *command],
-            cwd=ROOT,
+            cwd=tree,
             env=self._environment,
             stdout=self._log,
             stderr=subprocess.STDOUT,

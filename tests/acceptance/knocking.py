@@ -46,11 +46,13 @@ class Knocking:
         for number in count():
             site, products = self._sites[number % len(self._sites)]
             product_id = products[number // len(self._sites) % len(products)]
-            self.answers += send_all(
-                self._port, [signed(site, product_id, f"{self._name}-{number}")], connections=1
-            )
+            self.answers += self.send(signed(site, product_id, f"{self._name}-{number}"))
             if self._closing.wait(self._every):
                 return
+
+    def send(self, delivery: Sent) -> list[Answered]:
+        """Send one, and tell what became of it."""
+        return send_all(self._port, [delivery], connections=1)
 
 
 def signed(site: Site, product_id: int, key: str) -> Sent:
