@@ -26,6 +26,7 @@ class Site(Table):
     webhook_secret_previous: accepted beside the new one until webhook_secret_previous_until.
     full_sync_enabled, full_sync_time: whether the schedule syncs it, and when (None: at the setting's time).
     full_sync_since: nights before it don't count: these two were changed, or it was not active.
+    leaving_at: since when it is deleted: it is unknown to all but the job that deletes its rows.
     webhooks: what the last look at the shop's registrations found (workers/webhooks/registration.py).
     """
 
@@ -57,6 +58,7 @@ class Site(Table):
     location_id = BigIntegerField(null=True)
     details: dict[str, Any] = json_field(default=dict)
     last_synced_at: datetime | None = time_field(null=True)
+    leaving_at = time_field(null=True)
     created_at: datetime = now_field()
     updated_at: datetime = now_field()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from models.company import Company
-from models.database import session
+from models.database import rows, session
 from models.site import BIGCOMMERCE, WOOCOMMERCE, Site
 from models.sync_run import SyncRun
 from tests.fleet import eventually
 from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle, WooCommerceHandle
+from workers import execute, leaving
 
 
 def company(bc: BusinessCentralHandle, **changes: Any) -> Company:
@@ -72,3 +73,9 @@ def wait_for_run(run_id: int, seconds: float = 60) -> SyncRun:
         what=f"the end of run {run_id}",
     )
     return run_of(run_id)
+
+
+def delete_what_leaves() -> None:
+    """Do the jobs of the sites that are being deleted, and no others."""
+    for (job_id,) in rows("SELECT id FROM rm_queue WHERE kind = %s AND status = 'pending'", (leaving.KIND,)):
+        assert execute.execute(job_id)

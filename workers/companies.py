@@ -105,7 +105,8 @@ def delete(company_id: int) -> None:
             execute("DELETE FROM rm_companies WHERE id = %s", (company_id,))
     except IntegrityError:  # the foreign key decides, so a site made at this very moment counts too
         raise Conflict(
-            "company_has_sites", "sites still use this company: delete them or give them another one first"
+            "company_has_sites",
+            "sites still use this company, or are being deleted: give them another one, or wait",
         ) from None
 
 

@@ -49,7 +49,8 @@ def request_item_sync(item_id: int, *, requested_by: str, request_id: str | None
     """Ask for one item; gives the job's id. Raises UnknownRecord, Conflict (`site_inactive`)."""
     with ledger.committing():
         site = row(
-            "SELECT s.active, s.name FROM rm_items i JOIN rm_sites s ON s.id = i.site_id WHERE i.id = %s",
+            "SELECT s.active, s.name FROM rm_items i JOIN rm_sites s ON s.id = i.site_id"
+            " WHERE i.id = %s AND s.leaving_at IS NULL",
             (item_id,),
         )
         if site is None:

@@ -61,7 +61,7 @@ _VIEW = f"""
            (SELECT r.id FROM rm_sync_runs r JOIN rm_pushes p ON p.run_id = r.id AND p.item_id = i.id
             WHERE r.site_id = i.site_id AND r.status = 'held' AND r.superseded_by IS NULL
               AND p.outcome = 'held' AND p.reason = '{HELD_REASON}' LIMIT 1)
-    FROM rm_items i JOIN rm_sites s ON s.id = i.site_id WHERE i.id = %s
+    FROM rm_items i JOIN rm_sites s ON s.id = i.site_id WHERE i.id = %s AND s.leaving_at IS NULL
 """
 
 
@@ -182,7 +182,7 @@ def others(item: ItemView) -> list[OtherRow]:
     found = rows(
         f"SELECT i.id, i.site_id, s.name, i.sku, {STATE_SQL}, i.wanted, i.shown, i.observed_at"
         " FROM (SELECT * FROM rm_items WHERE active AND sku_key = %s AND id <> %s ORDER BY site_id, id LIMIT %s) i"
-        " JOIN rm_sites s ON s.id = i.site_id ORDER BY i.site_id <> %s, lower(s.name), i.id",
+        " JOIN rm_sites s ON s.id = i.site_id AND s.leaving_at IS NULL ORDER BY i.site_id <> %s, lower(s.name), i.id",
         (item.sku_key, item.id, OTHERS_SHOWN, item.site_id),
     )
     return [OtherRow(*values) for values in found]

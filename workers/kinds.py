@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers import leaving
 from workers.alerts import send
 from workers.alerts.conditions import SEND
 from workers.full_sync import push, refresh
@@ -37,6 +38,7 @@ KINDS: dict[str, Kind] = {
         Kind(ITEM_SYNC, sync_item),
         Kind(rounds.KIND, rounds.check),
         Kind("maintenance.cleanup", clean_up),
+        Kind(leaving.KIND, leaving.delete_rows),
         Kind(SEND, send.send, deadline_seconds=send.DEADLINE_SECONDS),
     )
 }

@@ -35,7 +35,7 @@ _AGES = """
     FROM rm_sites WHERE active ORDER BY age DESC LIMIT %s
 """
 _SITES = """
-    SELECT count(*) FILTER (WHERE active), count(*) FILTER (WHERE NOT active),
+    SELECT count(*) FILTER (WHERE active), count(*) FILTER (WHERE NOT active AND leaving_at IS NULL),
            count(*) FILTER (WHERE active AND coalesce(last_synced_at, created_at) < now() - make_interval(hours => %s))
     FROM rm_sites
 """

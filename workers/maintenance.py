@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models import setting
 from models.database import execute, transaction
-from workers import figures, sessions
+from workers import figures, leaving, sessions
 from workers.jobs import Done, Work
 
 BATCH_ROWS = 5_000
@@ -75,10 +75,14 @@ _SIGN_IN_FAILURES = """
 
 
 def clean_up(work: Work) -> Done:
-    """Delete old webhook deliveries and their counts, finished jobs and runs, alerts; gives how many of each."""
+    """Delete old webhook deliveries and their counts, finished jobs and runs, alerts; gives how many of each.
+
+    What is left of a deleted site gets a job anew, where its own has failed.
+    """
     settings = setting.read_all()
     webhooks, queue = settings["webhook_log_retention_days"], settings["queue_retention_days"]
     return Done(
+        jobs=leaving.forgotten(),
         result={
             "webhook_log": _delete(_WEBHOOKS, webhooks, BATCH_ROWS),
             "webhook_rejections": _delete(_REJECTIONS, webhooks, BATCH_ROWS),
@@ -92,7 +96,7 @@ def clean_up(work: Work) -> Done:
             "minutes": _delete(_MINUTES, figures.KEPT_DAYS, BATCH_ROWS),
             "sessions": _delete(_SESSIONS, sessions.IDLE_DAYS, BATCH_ROWS),
             "sign_in_failures": _delete(_SIGN_IN_FAILURES, SIGN_IN_DAYS, BATCH_ROWS),
-        }
+        },
     )
 
 

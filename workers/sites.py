@@ -10,9 +10,9 @@ from typing import Any
 from peewee import IntegrityError, fn
 
 from models.company import Company
-from models.database import execute, row, rows, session, transaction
+from models.database import DatabaseUnavailable, execute, row, rows, session
 from models.site import BIGCOMMERCE, DEFAULT_BIGCOMMERCE_API_URL, WOOCOMMERCE, Site
-from workers import ledger, stores
+from workers import leaving, ledger, stores
 from workers.database_errors import constraint, retried
 from workers.errors import ConfigurationError, Conflict, FieldError, InvalidFields, UnknownRecord
 from workers.forms import collect_url
@@ -21,7 +21,6 @@ from workers.site_forms import HEADER_NEEDS_VALUE, ONLY_FOR, NewSite, SiteChange
 from workers.webhooks import rotation
 
 WEBHOOK_SECRET_BYTES = 32
-ROWS_A_DELETE = 5_000  # so that deleting a large site never holds its locks for long
 
 _DECIDES_STOCK = ("safety_stock", "channel_ids", "location_id")
 
@@ -29,7 +28,7 @@ _DECIDES_STOCK = ("safety_stock", "channel_ids", "location_id")
 def get(site_id: int) -> Site:
     """One site. Raises UnknownRecord."""
     with session():
-        found: Site | None = Site.get_or_none(Site.id == site_id)
+        found: Site | None = Site.get_or_none(Site.id == site_id, Site.leaving_at.is_null())
     if found is None:
         raise UnknownRecord("site")
     return found
@@ -38,9 +37,7 @@ def get(site_id: int) -> Site:
 @retried
 def names() -> list[tuple[int, str]]:
     """All sites by name, to choose from: (id, name)."""
-    return [
-        (site_id, name) for site_id, name in rows("SELECT id, name FROM rm_sites ORDER BY lower(name), id")
-    ]
+    return list(rows("SELECT id, name FROM rm_sites WHERE leaving_at IS NULL ORDER BY lower(name), id"))
 
 
 def create(form: NewSite, *, requested_by: str, request_id: str | None = None) -> Site:
@@ -89,24 +86,27 @@ def change(site_id: int, form: SiteChange, *, requested_by: str, request_id: str
         return get(site_id)
 
 
-@retried
-def delete(site_id: int) -> None:
-    """Delete a site and all that belongs to it. Raises UnknownRecord.
+def delete(site_id: int, *, request_id: str | None = None) -> None:
+    """Delete a site and all that belongs to it; its shop stays as it is. Raises UnknownRecord.
 
-    Large tables go in batches, each a transaction; stopped half-way, the site is inactive and asking again
-    goes on.
+    It is unknown to everybody from now on, and its name and store are free; a job deletes its rows.
     """
-    with transaction():
+    _leave(site_id, request_id)
+    with contextlib.suppress(
+        DatabaseUnavailable
+    ):  # the job stops them too, but a worker has to be free for it
+        leaving.stop_runs(site_id)
+
+
+@retried
+def _leave(site_id: int, request_id: str | None) -> None:
+    with ledger.committing():
         _locked(site_id)
-        execute("UPDATE rm_sites SET active = false, updated_at = now() WHERE id = %s", (site_id,))
-    _cancel_runs(site_id)
-    for table in ("rm_items", "rm_webhook_log", "rm_queue"):
-        while execute(
-            f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE site_id = %s LIMIT %s)",
-            (site_id, ROWS_A_DELETE),
-        ):
-            pass
-    execute("DELETE FROM rm_sites WHERE id = %s", (site_id,))
+        execute(
+            "UPDATE rm_sites SET active = false, leaving_at = now(), updated_at = now() WHERE id = %s",
+            (site_id,),
+        )
+        ledger.insert([leaving.job(site_id, request_id)])
 
 
 def _checked(values: Mapping[str, Any], *, given: Mapping[str, Any] | None = None) -> str:
@@ -138,7 +138,8 @@ def _store_key(values: Mapping[str, Any]) -> str:
 
 def _locked(site_id: int) -> Site:
     # NO KEY: what only refers to the site (a run, its items) must not wait, or two would wait for each other.
-    if row("SELECT 1 FROM rm_sites WHERE id = %s FOR NO KEY UPDATE", (site_id,)) is None:
+    found = row("SELECT 1 FROM rm_sites WHERE id = %s AND leaving_at IS NULL FOR NO KEY UPDATE", (site_id,))
+    if found is None:
         raise UnknownRecord("site")
     return get(site_id)
 
@@ -207,11 +208,3 @@ def _write(query: Any) -> int:
 
 def _start_sync(site_id: int, requested_by: str, request_id: str | None) -> None:
     requests.request_sync(site_id, requested_by=requested_by, request_id=request_id)
-
-
-def _cancel_runs(site_id: int) -> None:
-    """Stop what runs, and the one that each cancelled run lets follow."""
-    opened = "SELECT id FROM rm_sync_runs WHERE site_id = %s AND status IN ('queued', 'running') ORDER BY id"
-    for (run_id,) in rows(opened, (site_id,)):
-        with contextlib.suppress(requests.UnknownRun, requests.RunNotOpen):  # it ended by itself
-            requests.cancel_run(run_id, requested_by="the deletion of its site")

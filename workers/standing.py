@@ -17,6 +17,7 @@ class SiteStanding:
     """A site at a glance. age_seconds: since the end of its last completed run; None: never synced.
 
     store: its address or store hash. held: how many SKUs its last run waits with, where that is so.
+    leaving: it is being deleted.
     """
 
     id: int
@@ -38,6 +39,7 @@ class SiteStanding:
     company: str
     run_step: str | None
     held: int
+    leaving: bool
 
     @property
     def needs_somebody(self) -> bool:
@@ -50,7 +52,8 @@ _SITES = """
            extract(epoch FROM now() - s.last_synced_at)::float8, r.id, r.status,
            coalesce(f.active, 0), coalesce(f.agreeing, 0), coalesce(f.drifting, 0), coalesce(f.skipped, 0),
            coalesce(f.failed, 0), coalesce(f.unsettled, 0), coalesce(a.number, 0),
-           coalesce(s.store_hash, s.url, ''), c.name, r.step, CASE WHEN r.status = 'held' THEN r.held ELSE 0 END
+           coalesce(s.store_hash, s.url, ''), c.name, r.step, CASE WHEN r.status = 'held' THEN r.held ELSE 0 END,
+           s.leaving_at IS NOT NULL
     FROM rm_sites s JOIN rm_companies c ON c.id = s.company_id
     LEFT JOIN rm_site_figures f ON f.site_id = s.id
     LEFT JOIN LATERAL (
@@ -68,12 +71,12 @@ _NEEDIEST_FIRST = """
 
 def sites(most: int = SITES_SHOWN) -> list[SiteStanding]:
     """Sites at a glance, those first that need somebody."""
-    return _found("true", _NEEDIEST_FIRST, {"most": most})
+    return _found("s.leaving_at IS NULL", _NEEDIEST_FIRST, {"most": most})
 
 
 def site(site_id: int) -> SiteStanding | None:
     """One site at a glance."""
-    found = _found("s.id = %(id)s", "s.id", {"most": 1, "id": site_id})
+    found = _found("s.id = %(id)s AND s.leaving_at IS NULL", "s.id", {"most": 1, "id": site_id})
     return found[0] if found else None
 
 
@@ -81,7 +84,8 @@ STATES = {
     "needs": "s.active AND (a.number > 0 OR f.failed > 0 OR r.status IN ('held', 'failed'))",
     "syncing": "r.status IN ('queued', 'running')",
     "never": "s.active AND s.last_synced_at IS NULL",
-    "paused": "NOT s.active",
+    "paused": "NOT s.active AND s.leaving_at IS NULL",
+    "leaving": "s.leaving_at IS NOT NULL",
 }
 """Which sites one may ask for, and the condition of each."""
 _NAMED = """
@@ -144,7 +148,7 @@ def totals() -> Totals:
 
 
 _TOTALS = """
-    SELECT count(*) FILTER (WHERE s.active), count(*) FILTER (WHERE NOT s.active),
+    SELECT count(*) FILTER (WHERE s.active), count(*) FILTER (WHERE NOT s.active AND s.leaving_at IS NULL),
            count(*) FILTER (WHERE s.active AND s.last_synced_at IS NULL),
            coalesce(sum(f.active) FILTER (WHERE s.active), 0),
            coalesce(sum(f.agreeing) FILTER (WHERE s.active), 0),

@@ -46,7 +46,8 @@ def claim(store_key: str, channel_ids: Sequence[int], *, site_id: int | None) ->
     # Two requests at once would each see the store free: the second waits here, then sees the first.
     rows("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (store_key,))
     others = rows(
-        "SELECT id, channel_ids FROM rm_sites WHERE store_key = %s AND id IS DISTINCT FROM %s ORDER BY id",
+        "SELECT id, channel_ids FROM rm_sites WHERE store_key = %s AND id IS DISTINCT FROM %s"
+        " AND leaving_at IS NULL ORDER BY id",
         (store_key, site_id),
     )
     for other_id, other_channels in others:

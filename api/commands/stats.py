@@ -25,5 +25,6 @@ def stats(as_json: bool) -> None:
     click.echo()
     ends = {int(end["site_id"]): end["last_sync"] for end in found["last_syncs"]}
     with session():
-        rows = [(site.id, site.name, ends.get(site.id, "never")) for site in Site.select().order_by(Site.id)]
+        found_sites = Site.select().where(Site.leaving_at.is_null()).order_by(Site.id)
+        rows = [(site.id, site.name, ends.get(site.id, "never")) for site in found_sites]
     print_table(("id", "site", "last sync (UTC)"), rows, empty="no site yet: see `inventory-sync site add`")

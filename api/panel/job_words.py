@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers import leaving
 from workers.alerts.conditions import SEND
 from workers.item_sync import KIND as ITEM_SYNC
 from workers.webhooks import rounds
@@ -23,6 +24,7 @@ KIND_WORDS = {
     ITEM_SYNC: "Sync one item",
     rounds.KIND: "Look after the webhooks of a shop",
     "maintenance.cleanup": "Clean up what is old",
+    leaving.KIND: "Delete what belonged to a site",
     SEND: "Send an alert",
 }
 

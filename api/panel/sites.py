@@ -23,6 +23,7 @@ STATES = (
     ("syncing", "syncing"),
     ("never", "never synced"),
     ("paused", "paused"),
+    ("leaving", "being deleted"),
 )
 
 
@@ -124,8 +125,9 @@ def delete(site_id: int) -> Response:
     """Delete a site and all that belongs to it; its shop stays as it is."""
     name = sites.get(site_id).name
     audit.note(name=name)
-    sites.delete(site_id)
-    return go(url_for("panel.sites.show_all"), f"{name} is deleted. The shop itself was left as it is.")
+    sites.delete(site_id, request_id=routes.request_id())
+    said = f"{name} is deleted; what belonged to it goes now. The shop itself is left as it is."
+    return go(url_for("panel.sites.show_all"), said)
 
 
 def _set_active(site_id: int, active: bool, said: str) -> Response:

@@ -115,7 +115,7 @@ _LAST_SYNCS = """
         SELECT finished_at FROM rm_sync_runs
         WHERE site_id = s.id AND status = 'completed' ORDER BY id DESC LIMIT 1
     ) r ON true
-    WHERE coalesce(s.last_synced_at, r.finished_at) IS NOT NULL ORDER BY s.id
+    WHERE s.leaving_at IS NULL AND coalesce(s.last_synced_at, r.finished_at) IS NOT NULL ORDER BY s.id
 """
 
 

@@ -95,7 +95,7 @@ def list_sites(query: ListQuery) -> SiteList:
     """List the sites."""
     after = lists.decode(query.cursor, "sites", [int])
     with session():
-        chosen = Site.select().order_by(Site.id).limit(query.limit + 1)
+        chosen = Site.select().where(Site.leaving_at.is_null()).order_by(Site.id).limit(query.limit + 1)
         found = list(chosen.where(Site.id > after[0]) if after else chosen)
     found, following = lists.page("sites", found, query.limit, lambda site: [site.id])
     return SiteList(items=[_answer(site) for site in found], next=following)
@@ -127,8 +127,12 @@ def change(path: SitePath, body: SiteChange) -> SiteAnswer:
 
 
 def delete(path: SitePath) -> None:
-    """Delete a site, its items and its history; the shop itself is left as it is."""
-    sites.delete(path.site_id)
+    """Delete a site, its items and its history; the shop itself is left as it is.
+
+    From this answer on the site is unknown, to its shop's webhooks too, and its name and store are free. A job
+    deletes what belonged to it, which takes some minutes where that is much. The audit log stays.
+    """
+    sites.delete(path.site_id, request_id=routes.request_id())
 
 
 def test(path: SitePath) -> Report:

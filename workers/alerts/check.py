@@ -90,8 +90,8 @@ def _differences(holding: Sequence[Condition]) -> list[Message]:
     for (kind, subject), (alert_id, change, sentence, before, site_id) in open_now.items():
         if site_id is None and subject.startswith("site:"):
             sentence += " (its site was deleted)"
-        elif row("SELECT 1 FROM rm_sites WHERE id = %s AND NOT active", (site_id,)):
-            sentence += " (its site is not active any more)"
+        elif gone := row("SELECT leaving_at IS NULL FROM rm_sites WHERE id = %s AND NOT active", (site_id,)):
+            sentence += " (its site is not active any more)" if gone[0] else " (its site was deleted)"
         over = Condition(kind, subject, sentence, before, site_id)
         told += _message(row(_RESOLVED, (alert_id, change)), "resolved", over)
     return told
@@ -117,7 +117,9 @@ def _message(written: tuple[Any, ...] | None, news: str, found: Condition) -> li
 
 
 def _site(site_id: int | None) -> dict[str, Any] | None:
-    found = row("SELECT id, name FROM rm_sites WHERE id = %s", (site_id,)) if site_id is not None else None
+    if site_id is None:
+        return None
+    found = row("SELECT id, name FROM rm_sites WHERE id = %s AND leaving_at IS NULL", (site_id,))
     return None if found is None else {"id": found[0], "name": found[1]}
 
 

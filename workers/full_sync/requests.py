@@ -116,7 +116,7 @@ def _request(
     shop_changed: bool = False,
     delay: float = 0.0,
 ) -> Requested:
-    site = row("SELECT active, company_id FROM rm_sites WHERE id = %s", (site_id,))
+    site = row("SELECT active, company_id FROM rm_sites WHERE id = %s AND leaving_at IS NULL", (site_id,))
     if site is None:
         raise UnknownSite(f"no site has the id {site_id}")
     active, company_id = site

@@ -193,7 +193,7 @@ def _api(site: Site) -> Iterator[HookApi]:
 
 def _read(site_id: int) -> Site:
     with session():
-        found: Site | None = Site.get_or_none(Site.id == site_id)
+        found: Site | None = Site.get_or_none(Site.id == site_id, Site.leaving_at.is_null())
     if found is None:
         raise UnknownRecord("site")
     return found

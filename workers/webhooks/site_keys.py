@@ -66,7 +66,7 @@ def _load(site_id: int) -> SiteKeys | None:
         SELECT platform, active, store_hash, webhook_proofs, webhook_header_value, webhook_secret,
                CASE WHEN webhook_secret_previous_until > now() THEN webhook_secret_previous END,
                extract(epoch FROM clock_timestamp())::double precision
-        FROM rm_sites WHERE id = %s
+        FROM rm_sites WHERE id = %s AND leaving_at IS NULL
         """,
         (site_id,),
     )

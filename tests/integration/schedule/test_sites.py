@@ -22,6 +22,7 @@ from tests.integration.schedule.nights import (
     start_anew,
     utc,
 )
+from tests.places import delete_what_leaves
 from workers import occasions, sites
 from workers.forms import parse
 from workers.site_forms import SiteChange
@@ -211,6 +212,7 @@ def test_a_deleted_site_takes_its_nights_along(shop: int) -> None:
     check_at([EVENING, utc("2026-06-02 04:30")])
 
     sites.delete(shop)
+    delete_what_leaves()
 
     assert rows("SELECT count(*) FROM rm_site_schedule_log") == [(0,)]
     assert check_at([utc("2026-06-03 04:30")]).keys() == {"full_sync", "cleanup"}
