@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from peewee import IntegrityError, fn
 
 from models.company import Company
@@ -19,6 +19,8 @@ from workers.forms import collect_url
 from workers.full_sync import requests
 from workers.site_forms import HEADER_NEEDS_VALUE, ONLY_FOR, NewSite, SiteChange
 from workers.webhooks import rotation
+
+log = structlog.get_logger()
 
 WEBHOOK_SECRET_BYTES = 32
 
@@ -92,10 +94,12 @@ def delete(site_id: int, *, request_id: str | None = None) -> None:
     It is unknown to everybody from now on, and its name and store are free; a job deletes its rows.
     """
     _leave(site_id, request_id)
-    with contextlib.suppress(
-        DatabaseUnavailable
-    ):  # the job stops them too, but a worker has to be free for it
+    try:
         leaving.stop_runs(site_id)
+    except DatabaseUnavailable as error:  # it is deleted all the same: the job stops its runs too
+        log.warning(
+            "runs of a deleted site go on", action="delete", site_id=site_id, error=str(error).strip()
+        )
 
 
 @retried
