@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from peewee import PostgresqlDatabase
+from peewee import OperationalError, PostgresqlDatabase
 from playhouse.migrations import Migration, Runner
+from psycopg2.errors import DeadlockDetected, LockNotAvailable
 
 from models.config import settings
 from models.database import connect_arguments
@@ -17,10 +18,14 @@ DIRECTORY = Path(__file__).parent / "migrations"
 LOCK_KEY = 0x494E5653  # "INVS": the advisory lock that all migration runners share
 POLL_SECONDS = 0.2
 WAIT_SECONDS = 600.0  # a long index build of another pod is waited for
+# A change of a table waits for whoever uses it (a dump may, for hours), and all others queue behind it meanwhile: so
+# it gives up, lets them through, and tries again. Less than a receiver has for its answer.
+LOCK_SECONDS = 2.0
+PAUSE_SECONDS = 2.0
 
 
 class MigrationTimeoutError(Exception):
-    """Another runner held the lock for too long."""
+    """Another runner held the lock, or somebody else a table, for too long."""
 
 
 def _direct(url: str | None) -> PostgresqlDatabase:
@@ -51,15 +56,38 @@ def _runner(database: PostgresqlDatabase) -> Runner:
 
 
 def migrate(url: str | None = None) -> list[str]:
-    """Apply what is pending and give the names of what was applied; safe to run in many pods at once."""
+    """Apply what is pending and give the names of what was applied; safe to run in many pods at once.
+
+    The old code's work goes on meanwhile. Raises MigrationTimeoutError.
+    """
     database = _direct(url)
     database.connect()
     try:
         with _locked(database):
-            applied: list[str] = _runner(database).up()
-            return applied
+            runner = _runner(database)
+            wanted = [entry.name for entry in runner.status() if entry.path and not entry.applied]
+            database.execute_sql(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+            _apply(runner)
+            return wanted
     finally:
         database.close()
+
+
+def _apply(runner: Runner) -> None:
+    """Each migration is a transaction: what has failed left nothing behind, and is tried again."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            runner.up()
+            return
+        except OperationalError as error:
+            if not isinstance(error.__context__, LockNotAvailable | DeadlockDetected):
+                raise
+            if time.monotonic() > deadline:
+                raise MigrationTimeoutError(
+                    f"a table was in use for over {WAIT_SECONDS:.0f} s: see pg_stat_activity"
+                ) from error
+        time.sleep(PAUSE_SECONDS)
 
 
 def pending(url: str | None = None) -> list[str]:

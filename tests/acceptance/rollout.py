@@ -8,6 +8,9 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
+import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -31,11 +34,10 @@ from tests.acceptance.two_versions import (
     SERVED,
     Version,
     VersionedPod,
-    this_version,
     version_of_git,
 )
 from tests.conftest import settings_on
-from tests.fleet import eventually
+from tests.fleet import ROOT, eventually
 from tests.flood import Answered, Sent, send_all
 from tests.servers import Servers
 from tests.simulators.handles import ShopHandle
@@ -225,7 +227,9 @@ def upgrade(old: Version, new: Version, place: Town, stack: ExitStack) -> None:
     rollout = Rollout(stack)
     before = rollout.begin(old)
     with trade(rollout, place):
-        print(new.said("migrate")[1])  # noqa: T201
+        code, told = new.said("migrate")
+        assert code == 0, told
+        print(told)  # noqa: T201
         after = rollout.begin(new)
         both_work(before, after)
         codes = rollout.end(before)
@@ -235,17 +239,32 @@ def upgrade(old: Version, new: Version, place: Town, stack: ExitStack) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """The command: it goes on in a process whose own models are the old ones, which make the town's sites."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--from", dest="ref", required=True, help="the commit whose code is the old version")
-    ref = parser.parse_args().ref
+    parser.add_argument("--from", dest="old", required=True, help="the commit whose code is the old version")
+    parser.add_argument("--to", dest="new", default="HEAD", help="the commit whose code is the new one")
+    parser.add_argument("--in", dest="folder", type=Path, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.folder is not None:
+        roll(asked.folder / "old", asked.folder / "new")
+        return
+    with tempfile.TemporaryDirectory() as made:
+        tree = version_of_git(asked.old, Path(made) / "old")
+        version_of_git(asked.new, Path(made) / "new")
+        words = [sys.executable, "-m", "tests.acceptance.rollout", "--from", asked.old, "--in", made]
+        done = subprocess.run(
+            words, cwd=tree, env={**os.environ, "PYTHONPATH": f"{tree}:{ROOT}"}, check=False
+        )
+    sys.exit(done.returncode)
+
+
+def roll(before: Path, after: Path) -> None:
+    """One tree's code, and then the other's, on servers of their own."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         servers = stack.enter_context(Servers())
         values = quicken(stack.enter_context(settings_on(servers, patch)), patch)
-        old = Version("old", version_of_git(ref, folder / "old"), values)
-        new = Version("new", this_version(folder / "new"), values)
+        old, new = Version("old", before, values), Version("new", after, values)
         print(old.said("migrate")[1])  # noqa: T201
         upgrade(old, new, stack.enter_context(town(400, 100)), stack)
 
