@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import structlog
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, abort, jsonify, request
 from peewee import PeeweeException
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -17,6 +17,10 @@ from workers import redis_client
 log = structlog.get_logger()
 
 OK = "ok"
+_THROUGH_A_PROXY = (
+    "X-Forwarded-For",
+    "Forwarded",
+)  # in-cluster scrapes have neither, behind a mesh's sidecar too
 _NOT_READY = {
     "database": "The database is unreachable.",
     "migrations": "Migrations are pending: run `inventory-sync migrate`.",
@@ -56,7 +60,12 @@ def readyz() -> Response:
 
 @needs(PUBLIC)
 def metrics() -> Response:
-    """Prometheus' text format: what this process counts and times; workers/metrics.py has the table."""
+    """Prometheus' text format: what this process counts and times; workers/metrics.py has the table.
+
+    For those who ask the pod itself: the ingress leads all the world here, and says for whom it asks.
+    """
+    if any(name in request.headers for name in _THROUGH_A_PROXY):
+        abort(404)
     return Response(measured.exposition(), content_type=CONTENT_TYPE_LATEST)
 
 

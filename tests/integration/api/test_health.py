@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import closing
+
 import pytest
 from flask import Flask
 
@@ -11,6 +14,7 @@ from api.receiver import app as receiver
 from models import config
 from models import database as models_database
 from models.database import execute
+from tests.receivers import Gunicorn
 
 NOWHERE = "postgresql://nobody:nothing@127.0.0.1:1/nothing"
 
@@ -69,6 +73,35 @@ def test_metrics_are_prometheus_text(process: Flask) -> None:
 
     assert answer.content_type.startswith("text/plain")
     assert b"process_resident_memory_bytes" in answer.get_data()
+
+
+@pytest.mark.parametrize("role", ["web", "webhook"])
+@pytest.mark.parametrize("proxies", ["0", "1"])
+def test_metrics_are_not_there_for_whoever_comes_through_the_ingress(
+    environment: dict[str, str], role: str, proxies: str
+) -> None:
+    with Gunicorn({**environment, "TRUSTED_PROXIES": proxies}, role=role) as pod:
+        inside = ask(pod, "/metrics")
+        outside = [
+            ask(pod, "/metrics", **{"X-Forwarded-For": "203.0.113.7"}),
+            ask(pod, "/metrics/", **{"X-Forwarded-For": "10.0.0.1, 203.0.113.7"}),
+            ask(pod, "/metrics", Forwarded="for=203.0.113.7"),
+        ]
+        unknown = ask(pod, "/nothing", **{"X-Forwarded-For": "203.0.113.7"})
+
+    assert inside[0] == 200
+    assert b"process_resident_memory_bytes" in inside[2]
+    for status, kind, body in outside:
+        assert (status, kind) == (404, "application/problem+json")
+        assert {**json.loads(body), "request_id": ""} == {**json.loads(unknown[2]), "request_id": ""}
+
+
+def ask(pod: Gunicorn, path: str, **headers: str) -> tuple[int, str, bytes]:
+    """Status, type and body of an answer."""
+    with closing(pod.connect()) as connection:
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers["Content-Type"], answer.read()
 
 
 def test_the_receivers_know_nothing_else(database: str) -> None:
