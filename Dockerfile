@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="Inventory Sync" \
       org.opencontainers.image.description="Keeps the stock of shops equal to Business Central" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11-slim-bookworm"
+      org.opencontainers.image.base.name="python:3.11-slim-bookworm"
 # Nothing is installed in a running container.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.11/ensurepip \
         /usr/local/lib/python3.11/site-packages/pip* \

@@ -29,7 +29,7 @@ from tests.manifests.container import UID, Container, Image
 from tests.servers import Servers
 from tests.simulators.handles import BigCommerceHandle, ShopHandle, WooCommerceHandle
 
-BASE = "docker.io/library/python:3.11-slim-bookworm"  # as in the Dockerfile
+BASE = "localhost/python:3.11-slim-bookworm"  # the Dockerfile's short name is looked for here first
 PRODUCT, SIMULATORS = "inventory-sync:demo", "inventory-sync-simulators:demo"
 WORK = Path("/var/tmp/inventory-sync-image")
 SUITE = "bookworm"
