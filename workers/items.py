@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -186,6 +187,16 @@ def others(item: ItemView) -> list[OtherRow]:
         (item.sku_key, item.id, OTHERS_SHOWN, item.site_id),
     )
     return [OtherRow(*values) for values in found]
+
+
+def held_among(item_ids: Sequence[int]) -> set[int]:
+    """Which of these the guard holds back in the last run of their shop."""
+    found = rows(
+        "SELECT p.item_id FROM rm_pushes p JOIN rm_sync_runs r ON r.id = p.run_id WHERE p.item_id = ANY (%s)"
+        " AND p.outcome = 'held' AND p.reason = %s AND r.status = 'held' AND r.superseded_by IS NULL",
+        (list(item_ids), HELD_REASON),
+    )
+    return {item_id for (item_id,) in found}
 
 
 def last_asked(item_id: int) -> Asked | None:

@@ -42,6 +42,11 @@ class SiteStanding:
     leaving: bool
 
     @property
+    def under_way(self) -> int:
+        """How many SKUs are to be written or read: those that the guard holds wait for a person instead."""
+        return max(self.unsettled - self.held, 0)
+
+    @property
     def needs_somebody(self) -> bool:
         """Whether a person has to look."""
         return self.active and bool(self.alerts or self.failed or self.run_status in ("held", "failed"))
@@ -181,7 +186,7 @@ def verdict(all_sites: Totals, alerts: Sequence[str]) -> Verdict:
     if all_sites.failed:
         return Verdict(
             "warn",
-            f"{all_sites.failed:,} of {all_sites.items:,} SKUs were refused by their shop.",
+            f"Refused by their shop: {all_sites.failed:,} of {all_sites.items:,} SKUs.",
             "Open a site, and filter its items by failed: each has the shop's reason.",
         )
     if all_sites.running or all_sites.unsettled:
@@ -190,12 +195,17 @@ def verdict(all_sites: Totals, alerts: Sequence[str]) -> Verdict:
             f"Work is under way: {all_sites.agreeing:,} of {all_sites.items:,} SKUs show what they should.",
         )
     right = all_sites.items - all_sites.skipped - all_sites.drifting
-    sentence = f"Everything is right: {right:,} SKUs in {all_sites.sites:,} shops show what they should."
+    shops = "1 shop" if all_sites.sites == 1 else f"{all_sites.sites:,} shops"
+    show = "1 SKU in {} shows what it" if right == 1 else f"{right:,} SKUs in {{}} show what they"
+    sentence = f"Everything is right: {show.format(shops)} should."
     advice = ""
     if all_sites.drifting:
-        advice = (
-            f"{all_sites.drifting:,} more show less since they have sold; the next full sync looks at them."
+        less = (
+            "1 more shows less since it has sold"
+            if all_sites.drifting == 1
+            else (f"{all_sites.drifting:,} more show less since they have sold")
         )
+        advice = f"{less}; the next full sync looks again."
     return Verdict("good", sentence, advice)
 
 

@@ -58,6 +58,7 @@ def show_all() -> Response:
             422 if errors else 200,
             title="Items",
             found=found,
+            held=items.held_among([item.id for item in found.items if item.state == "unsettled"]),
             next=_cursor(found),
             errors=errors,
             states=STATES,

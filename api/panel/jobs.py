@@ -120,7 +120,7 @@ def _asking(name: str) -> Any:
             number, exact = job_lists.number(wanted)
             return page(
                 "jobs_confirm.html",
-                title=BUTTONS[name],
+                title=f"{BUTTONS[name]} jobs",
                 number=number,
                 how_many=_how_many(number, exact, wanted),
                 button=BUTTONS[name],

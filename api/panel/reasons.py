@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -63,6 +64,11 @@ FAILED = {
     "falls_to_zero": Reason("The guard holds it: too many would fall to zero at once."),
 }
 REASONS = {**FAILED, **SKIPPED}
+
+
+def left_alone(skipped: Mapping[str, int]) -> int:
+    """How many SKUs of a site a run left alone: those of other channels are no SKUs of this site."""
+    return sum(number for code, number in skipped.items() if of(code).listed)
 
 
 def of(code: str | None) -> Reason:

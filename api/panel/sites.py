@@ -82,7 +82,7 @@ def sync_all() -> Response:
     audit.note(sites=len(wanted))
     if not wanted:
         return go(url_for("panel.sites.show_all"), "No site is active: nothing is synced.", "warn")
-    return go(url_for("panel.sites.show_all", state="syncing"), f"{len(wanted):,} sites are synced now.")
+    return go(url_for("panel.sites.show_all", state="syncing"), _synced(len(wanted)))
 
 
 @needs("admin")
@@ -134,6 +134,10 @@ def _set_active(site_id: int, active: bool, said: str) -> Response:
     change = parse(SiteChange, {"active": active})
     site = sites.change(site_id, change, requested_by=requested_by(), request_id=routes.request_id())
     return go(url_for("panel.site.show", site_id=site_id), f"{site.name} {said}")
+
+
+def _synced(number: int) -> str:
+    return "1 site is synced now." if number == 1 else f"{number:,} sites are synced now."
 
 
 def _said(wanted: Requested) -> str:

@@ -15,7 +15,7 @@ from workers.errors import InvalidFields
 
 PAGE = 50
 SCOPES = (
-    ("read", "read: looks at everything but tokens"),
+    ("read", "read: sees all but tokens"),
     ("sync", "sync: also syncs, releases, retries, replays"),
     ("admin", "admin: also changes sites, settings and tokens"),
 )

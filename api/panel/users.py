@@ -17,7 +17,7 @@ from workers.errors import Conflict, InvalidFields
 
 PAGE = 50
 ROLES = (
-    ("viewer", "viewer: looks at everything but access"),
+    ("viewer", "viewer: sees all but access"),
     ("operator", "operator: also syncs, releases, retries, replays"),
     ("admin", "admin: also changes sites, settings and access"),
 )

@@ -99,7 +99,7 @@ def ask_to_replay() -> Response:
         told = f"{number:,} failed {'delivery' if number == 1 else 'deliveries'}"
         return page(
             "jobs_confirm.html",
-            title="Replay",
+            title="Replay deliveries",
             number=number,
             how_many=told if exact else f"{told} and more",
             button="Replay",

@@ -4,6 +4,9 @@
 // Times. The server gives UTC; the reader sees their own zone, how long ago, and the exact moment on hover.
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const DAYS = 2 * 86400; // a chart of more tells dates, one of less the time of day
 const ago = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const STEPS = [["second", 60], ["minute", 60], ["hour", 24], ["day", 30]];
 
@@ -45,26 +48,33 @@ function showCharts() {
     plots.delete(element);
     if (data.times.length < 2) { element.textContent = "Not enough is known yet: look again in a few minutes."; continue; }
     const axis = { stroke: colour("quiet"), grid: { stroke: colour("line"), width: 1 }, ticks: { show: false } };
+    const tick = data.times.at(-1) - data.times[0] > DAYS ? day : hour;
     const plot = new uPlot({
       width: element.clientWidth || 320,
       height: 160,
       legend: { show: data.series.length > 1 },
       cursor: { y: false },
       scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, high ?? 1) * 1.1] } },
-      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString() + data.unit) }],
+      axes: [{ ...axis, size: 32, values: (_, ticks) => ticks.map((moment) => tick.format(moment * 1000)) }, { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString() + data.unit) }],
       series: [{}, ...data.series.map(([label, , kind]) => ({ label, stroke: colour(kind), width: 2, points: { show: data.times.length < 40 } }))],
     }, [data.times, ...data.series.map(([, values]) => values)], element);
     plots.set(element, plot);
   }
 }
 
-// What is wider than its frame scrolls in it: by the keyboard too.
+// What is wider than its frame scrolls in it, by the keyboard too; a shade at its edge says that it goes on.
 function letScroll() {
   for (const element of document.querySelectorAll(".wide, pre")) {
     const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
     if (scrolls) element.tabIndex = 0; else element.removeAttribute("tabindex");
+    showEdge(element);
   }
 }
+
+function showEdge(element) {
+  element.classList.toggle("more", element.scrollLeft + element.clientWidth < element.scrollWidth - 1);
+}
+document.addEventListener("scroll", (event) => { if (event.target.classList?.contains("wide")) showEdge(event.target); }, true);
 
 // Parts that refresh by themselves, while somebody looks and nobody types in them.
 const timers = new Map();
@@ -121,7 +131,7 @@ function confirmFirst(form) {
   question.textContent = form.dataset.confirm;
   const yes = document.createElement("button");
   yes.textContent = form.querySelector("button").textContent;
-  yes.className = "main";
+  yes.className = form.querySelector("button").classList.contains("bad") ? "bad" : "main";
   yes.addEventListener("click", () => { delete form.dataset.confirm; sheet().close(); form.requestSubmit(); });
   const no = document.createElement("button");
   no.textContent = "Keep as it is";
@@ -193,11 +203,27 @@ document.addEventListener("change", (event) => {
   if (event.target.form?.dataset.submits === "change") event.target.form.requestSubmit();
 });
 
-function say(text) {
+function say(text, place = document.getElementById("messages")) {
   const line = document.createElement("p");
   line.className = "message bad";
+  line.setAttribute("role", "alert");
   line.textContent = text;
-  document.getElementById("messages").replaceChildren(line);
+  place.querySelectorAll(":scope > .message").forEach((before) => before.remove());
+  place.prepend(line);
+}
+
+// What was sent and not taken can be sent again: nobody is left before a button that is switched off.
+function letSendAgain(root) {
+  root.querySelectorAll("form[method=post] button:disabled").forEach((button) => { button.disabled = false; });
+}
+
+function sayFailed(event, what) {
+  if (event.detail.target?.id === "dialog") {
+    letSendAgain(sheet());
+    say(`${what} Nothing is lost: try again in a moment.`, document.getElementById("dialog"));
+  } else {
+    say(`${what} This page is not up to date; it tries again by itself.`);
+  }
 }
 
 // The form of a dialog that stands on a page of its own is sent as that page.
@@ -207,10 +233,13 @@ document.addEventListener("htmx:beforeRequest", (event) => {
     event.detail.elt.submit();
   }
 });
-document.addEventListener("htmx:sendError", () => say("The server can't be reached. This page is not up to date; it tries again by itself."));
+document.addEventListener("htmx:sendError", (event) => sayFailed(event, "The server can't be reached."));
 document.addEventListener("htmx:responseError", (event) => {
-  if (event.detail.xhr.status >= 500 && event.detail.target?.id !== "dialog") say("The server has a problem. This page is not up to date; it tries again by itself.");
+  const shown = event.detail.target?.id === "dialog" && [502, 503].includes(event.detail.xhr.status); // says it itself
+  if (event.detail.xhr.status >= 500 && !shown) sayFailed(event, "The server has a problem.");
 });
+// The browser's way back shows the page as it was left: with its buttons switched off.
+addEventListener("pageshow", (event) => { if (event.persisted) letSendAgain(document); });
 // A refresh that failed shows no error page in the middle of the page; the next one that works puts it right.
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (event.detail.target?.dataset?.every) {
@@ -242,4 +271,7 @@ showCharts();
 startRefreshing();
 letScroll();
 document.querySelector("main [aria-invalid=true]")?.focus();
+// A screen reader tells what comes into a live region, not what was there from the beginning.
+const said = document.getElementById("messages");
+setTimeout(() => said.append(...said.children), 250);
 setInterval(() => { if (!document.hidden) showTimes(document); }, 5000);

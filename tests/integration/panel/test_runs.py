@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.integration.sync.test_guard import sell_out, stocked
 from tests.integration.sync.working import drain, drain_until_step, sync
 from tests.places import run_of
 from workers import figures
+from workers.alerts.check import check
 from workers.full_sync import kept
 from workers.full_sync.requests import request_sync
 
@@ -98,6 +100,15 @@ def test_a_held_sync_says_why_and_what_would_change_and_is_released_by_an_operat
         assert gone[0] in page
         assert "Release 15 SKUs" not in page, "a viewer may only look"
         assert "Release 15 SKUs" in operator.text(path)
+
+    figures.keep()
+    check()
+    listed = viewer.text("/items")
+    assert listed.count(">held</span>") == 15, "nothing is under way: they wait for a person"
+    assert '">under way</span>' not in listed
+    overview = " ".join(re.sub(r"<[^>]+>", " ", viewer.text("/")).split())
+    assert " UTC 40 25 0 0 0 15 0 " in overview, "the figures of a shop add up"
+    assert f'<a href="/runs/{run.id}">To the sync</a>' in viewer.text("/")
     listed = viewer.text(f"/runs/{run.id}/items?outcome=held")
     assert all(sku in listed for sku in gone)
     assert listed.count('<td class="n">5</td>') >= 15, "what the shop shows now"

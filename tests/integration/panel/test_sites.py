@@ -424,7 +424,7 @@ def test_before_a_site_is_deleted_the_page_says_what_goes_with_it(
     execute("INSERT INTO rm_site_figures (site_id, active) VALUES (%s, 1)", (store.site.id,))
 
     page = admin.text(f"/sites/{store.site.id}/delete")
-    assert "1 SKUs, with what was sent" in page
+    assert "1 SKU, with what was sent" in page
     assert "The shop itself is left as it is" in page
     assert rows("SELECT 1 FROM rm_sites") != [], "asking deletes nothing"
 
