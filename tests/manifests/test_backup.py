@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import re
-import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from models.database import configure, execute, rows
-from models.embedded.binaries import POSTGRES_INSTALL, POSTGRES_PACKAGE
 from models.migrate import migrate, pending
-from tests.fleet import ROOT
-from tests.manifests.cluster import K8S
+from tests.manifests.backups import back_up, restore
 from tests.servers import Servers
 
-SCRIPT = K8S / "components" / "cronjob-backup" / "backup.sh"
-MANUAL = (ROOT / "docs" / "operations.md").read_text()
 JOBS = 500
 
 
@@ -40,8 +31,7 @@ def test_a_dump_restores_every_row_and_the_code_finds_its_tables(
     (dump,) = folder.iterdir()
     elsewhere = servers.new_database(migrated=False)
 
-    (command,) = re.findall(r"pg_restore .*", MANUAL)
-    run(command, {"DATABASE_URL": elsewhere, "DUMP": str(dump)}).check_returncode()
+    restore(elsewhere, dump)
 
     configure(elsewhere)
     assert contents() == before
@@ -76,23 +66,6 @@ def test_the_newest_dumps_are_kept_and_nothing_else_is_touched(database: str, fo
     kept = sorted(path.name for path in folder.iterdir())
     assert kept[:2] == ["inventory-sync-20260104T000000Z.dump", "inventory-sync-20260105T000000Z.dump"]
     assert kept[3:] == ["of-somebody-else.dump"]
-
-
-def back_up(url: str, folder: Path, *, keep: int = 14) -> subprocess.CompletedProcess[str]:
-    """Run the script as the CronJob does."""
-    return run(
-        f"sh {shlex.quote(str(SCRIPT))}", {"DATABASE_URL": url, "BACKUP_DIR": str(folder), "KEEP": str(keep)}
-    )
-
-
-def run(command: str, values: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """A line of shell, with PostgreSQL's own programs."""
-    package = importlib.util.find_spec(POSTGRES_PACKAGE)
-    assert package is not None
-    assert package.origin is not None
-    programs = Path(package.origin).parents[1] / POSTGRES_INSTALL / "bin"
-    environment = {**values, "PATH": f"{programs}:{os.environ['PATH']}"}
-    return subprocess.run(command, shell=True, env=environment, text=True, check=False)
 
 
 def contents() -> dict[str, int]:
