@@ -83,9 +83,9 @@ def check_old_code_on_new_tables(old: Version, migration: str) -> None:
     newer = f"({migration} of a newer version)"
     runs_on_them = f"the tables are newer than this code, which runs on them too {newer}\n"
     assert old.said("migrate") == (0, f"nothing to do: {runs_on_them}")
-    code, told = old.said("doctor", "--json")
+    told = old.said("doctor", "--json")[1]
     (found,) = [finding for finding in json.loads(told) if finding["check"] == "migrations"]
-    assert (code, found["state"]) == (0, "warning")
+    assert found["state"] == "warning"
     assert found["message"] == f"the tables are newer than this code: {migration} of a newer version"
 
 
