@@ -50,7 +50,8 @@ BIGCOMMERCE_LIST = "GET /catalog/products"
 WOOCOMMERCE_LIST = "GET /products"
 WOOCOMMERCE_FLAT_LIST = "GET /variations"
 BC_ITEMS = "GET */items"
-LISTING = 12 if FULL_SIZE else 3  # by this call of its list a shop is being listed: of a large one ranges are found first
+# By this call of its list a shop is being listed: of a large one ranges are found first.
+LISTING = 12 if FULL_SIZE else 3
 SLOW_READ = ["slow"] if FULL_SIZE else []
 SLOW_AT_LONGEST = {  # seconds that one call may take in all, by product code's own deadlines
     BIGCOMMERCE_WRITE: float(QUICK["WRITE_DEADLINE_SECONDS"]),
