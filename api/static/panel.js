@@ -251,7 +251,9 @@ document.addEventListener("htmx:afterSwap", (event) => {
   letScroll(); // at once: what came anew knows nothing of it
   if (event.detail.target?.id === "dialog") (
     document.querySelector("#dialog :is(input, select, textarea)[aria-invalid=true]") ??
-    document.querySelector("#dialog input:not([type=hidden]), #dialog select, #dialog button")
+    document.querySelector("#dialog input:not([type=hidden]), #dialog select") ??
+    document.querySelector("#dialog [data-closes-sheet]") ?? // where nothing is typed in, what changes nothing
+    document.querySelector("#dialog button")
   )?.focus();
 });
 document.addEventListener("htmx:afterSettle", (event) => {

@@ -20,8 +20,8 @@ WIDE, NARROW, NARROWEST = 1280, 390, 360  # pixels
 HEIGHT = 800
 LIGHT, DARK = "light", "dark"
 SEVERE = ("serious", "critical")
-OF_LOOKS = {"runOnly": ["color-contrast", "scrollable-region-focusable"]}
-"""What of axe's rules depends on colours and width; the others find the same in both."""
+LOOKS = ((LIGHT, WIDE), (DARK, NARROW))
+"""In which every page is held to all of axe's rules."""
 _REFUSED = re.compile(r"Failed to load resource: the server responded with a status of (\d+)")
 
 
@@ -38,9 +38,14 @@ def launch(playwright: Playwright, path: str) -> Browser:
 
 
 class Visitor:
-    """One browser of their own: cookies, colours, width. `faults` holds what it complained of."""
+    """One browser of their own: cookies, colours, width. `faults` holds what it complained of.
 
-    def __init__(self, browser: Browser, url: str, *, scheme: str = LIGHT, width: int = WIDE) -> None:
+    signed_in: what another visitor's `context.storage_state()` was.
+    """
+
+    def __init__(
+        self, browser: Browser, url: str, *, scheme: str = LIGHT, width: int = WIDE, signed_in: Any = None
+    ) -> None:
         self.url = url
         self.faults: list[str] = []
         self._expected: set[str] = set()
@@ -49,6 +54,7 @@ class Visitor:
             color_scheme=scheme,  # type: ignore[arg-type]
             reduced_motion="reduce",  # what fades in has no contrast yet
             base_url=url,
+            storage_state=signed_in,
         )
         self.context.set_default_timeout(PATIENCE_MS)
         # Nothing but ourselves is ever asked: a page that tries fails the test.
@@ -93,14 +99,26 @@ class Visitor:
         """Change colours and width without loading the page again."""
         self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
+        # The page learns of it with its next frame.
+        self.page.evaluate("new Promise(done => requestAnimationFrame(done))")
 
-    def severe_problems(self, options: dict[str, Any] | None = None) -> list[str]:
+    def troubles(self) -> list[str]:
+        """What is wrong with the page as it stands, in both colours, wide, narrow and narrowest."""
+        found = []
+        for scheme, width in LOOKS:
+            self.look_in(scheme, width)
+            found += [f"{scheme} at {width} px: {problem}" for problem in self.severe_problems()]
+        self.look_in(LIGHT, NARROWEST)
+        if wider := self.overflow():
+            found.append(f"is {wider} px wider than a screen of {NARROWEST}")
+        self.look_in(*LOOKS[0])
+        return found
+
+    def severe_problems(self) -> list[str]:
         """What axe finds of weight on the page as it stands."""
         if not self.page.evaluate("typeof axe === 'object'"):
             self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate(
-            "options => axe.run(document, options)", {"resultTypes": ["violations"], **(options or {})}
-        )
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{problem['id']} ({problem['impact']}): {node['html'][:200]} {_why(node)}"
             for problem in found["violations"]
