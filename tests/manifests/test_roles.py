@@ -58,12 +58,6 @@ def test_what_has_no_web_server_has_a_port_for_metrics(role: str, cluster: Clust
     assert str(pods.ports["metrics"]) == cluster.environment(pods.app)["METRICS_PORT"]
 
 
-@pytest.mark.parametrize("role", procfile.load())
-def test_a_role_hears_a_sigterm_before_it_has_a_handler(role: str, cluster: Cluster) -> None:
-    """Linux keeps it from process 1."""
-    assert cluster.roles[role].spec["shareProcessNamespace"] is True
-
-
 def test_every_setting_that_is_set_exists(cluster: Cluster) -> None:
     known = {name.upper() for name in Settings.model_fields} | {
         "HOST",
