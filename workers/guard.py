@@ -57,10 +57,11 @@ def _too_many(site_id: int, falling: list[int]) -> str | None:
     found = row(_IN_STOCK, (site_id, recent))
     in_stock = found[0] if found else 0
     share = settings["guard_share_percent"]
+    already = f", {len(recent):,} of them have already" if recent else ""
     if number * 100 <= in_stock * share:
         return None
     return (
-        f"{number:,} of {in_stock:,} SKUs in stock would fall to zero within an hour:"
+        f"{number:,} of {in_stock:,} SKUs in stock would fall to zero within an hour{already}:"
         f" more than {share}% is held until a person has looked"
     )
 

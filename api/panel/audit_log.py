@@ -8,6 +8,7 @@ from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from api.auth import needs
+from api.panel import words
 from api.panel.look import page
 from api.rest import lists
 from workers import audit, clock, users
@@ -54,7 +55,7 @@ def show_all() -> Response:
         title="Audit log",
         entries=shown,
         next=following,
-        actions=[("", "anything"), *((name, name) for name in audit.actions())],
+        actions=[("", "anything"), *((name, words.deed(name)) for name in audit.actions())],
         names=[person.name for person in users.people(NAMES_OFFERED)],
         since=SINCE,
     )

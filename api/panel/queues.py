@@ -83,7 +83,7 @@ def verdict(
         return Verdict(
             "bad",
             f"No worker works on {' and '.join(idle)}.",
-            "Start one: `inventory-sync up` runs them all; in a cluster see the worker deployments.",
+            "Start one: inventory-sync up runs them all; in a cluster see the worker deployments.",
         )
     if stuck:
         jobs = "1 job hangs" if stuck == 1 else f"{stuck:,} jobs hang"

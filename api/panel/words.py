@@ -97,6 +97,12 @@ def plain(word: Any) -> str:
     return str(word).replace("_", " ")
 
 
+def deed(action: str) -> str:
+    """site_editor.create -> site editor: create; POST /api/v1/sites as it is."""
+    place, _, act = action.partition(".")
+    return f"{plain(place)}: {plain(act)}" if act and "/" not in action else action
+
+
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR", "Opera"),
@@ -131,6 +137,7 @@ def role(scope: str) -> str:
 
 FILTERS = {
     "browser": browser,
+    "deed": deed,
     "role": role,
     "number": number,
     "quantity": quantity,

@@ -31,14 +31,17 @@ def test_it_tells_who_did_what_the_newest_first_and_filters_by_each(admin: Perso
     execute("UPDATE rm_audit_log SET id = 1000 WHERE actor = 'eve'")
 
     assert shown(admin) == [
-        ("eve", "settings.change"),
-        ("admin", "sign_in.enter"),
-        ("bob", "settings.change"),
-        ("bob", "sites.change"),
+        ("eve", "settings: change"),
+        ("admin", "sign in: enter"),
+        ("bob", "settings: change"),
+        ("bob", "sites: change"),
     ]
-    assert shown(admin, "?actor=bob") == [("bob", "settings.change"), ("bob", "sites.change")]
-    assert shown(admin, "?action=settings.change") == [("eve", "settings.change"), ("bob", "settings.change")]
-    assert shown(admin, "?actor=bob&since=24h") == [("bob", "settings.change")]
+    assert shown(admin, "?actor=bob") == [("bob", "settings: change"), ("bob", "sites: change")]
+    assert shown(admin, "?action=settings.change") == [
+        ("eve", "settings: change"),
+        ("bob", "settings: change"),
+    ]
+    assert shown(admin, "?actor=bob&since=24h") == [("bob", "settings: change")]
     assert shown(admin, "?actor=bob&action=sites.change&since=24h") == []
     assert "Nothing like that" in admin.text("/access/audit?actor=nobody+at+all")
 

@@ -140,6 +140,8 @@ def test_many_small_falls_within_an_hour_add_up_over_runs(shop: Shop) -> None:
 
     held = sync(shop.site.id)
     assert (held.status, held.held) == ("held", 4)
+    told = "12 of 40 SKUs in stock would fall to zero within an hour, 8 of them have already:"
+    assert (held.error or "").startswith(told)
     a_day_passes()
     assert sync(shop.site.id).status == "completed"
     assert sum(1 for quantity in shown(shop, products).values() if quantity == 0) == 12
