@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import statistics
 import time
@@ -17,6 +18,8 @@ from workers import users
 
 MOST_SECONDS = 0.1
 REPEATS = 5
+PAGES_ON = 20
+NEXT = re.compile(r'href="([^"]+)" rel="next"')
 # Where an address needs an id: one that is there. Names are those of the routes.
 IDS = {
     "site_id": "SELECT id FROM rm_sites ORDER BY id OFFSET 100 LIMIT 1",
@@ -58,7 +61,9 @@ def bench_pages(environment: dict[str, str]) -> None:
     users.create("anna", "admin", PASSWORD)
     person = Person(app.test_client())
     person.sign_in("anna")
-    found = sorted(((*_seconds(person, path), path) for path in [*_pages(app), *ASKED]), reverse=True)
+    paths = [*_pages(app), *ASKED]
+    paths += [further for path in paths if (further := _further(person, path)) is not None]
+    found = sorted(((*_seconds(person, path), path) for path in paths), reverse=True)
     for seconds, status, path in found:
         click.echo(f"{seconds * 1000:7.1f} ms  {status}  {path}")
     slow = [path for seconds, _, path in found if seconds >= MOST_SECONDS]
@@ -83,6 +88,17 @@ def _pages(app: Flask) -> list[str]:
             path = re.sub(rf"<(?:[^:<>]+:)?{name}>", str(value[0]), path)
         paths.append(path)
     return paths
+
+
+def _further(person: Person, path: str) -> str | None:
+    """The address of a list's page some pages on; None: it has but one."""
+    address = None
+    for _ in range(PAGES_ON):
+        found = NEXT.search(person.client.get(address or path).text)
+        if found is None:
+            break
+        address = html.unescape(found[1])
+    return address
 
 
 def _seconds(person: Person, path: str) -> tuple[float, int]:
