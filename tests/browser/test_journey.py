@@ -20,7 +20,7 @@ from tests.simulators.handles import BigCommerceHandle, BusinessCentralHandle
 from tests.simulators.process import Simulators
 
 PATIENCE_MS = 90_000  # for what workers do, on a machine that does other things as well
-SLOW_MS = 250  # a call of the shop, so that there is some progress to see
+SLOW_MS = 120  # a call of the shop, so that there is some progress to see
 SHOP = "Outdoor store"
 
 expect.set_options(timeout=PATIENCE_MS)
