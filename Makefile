@@ -17,7 +17,7 @@ help:
 	@echo "make test     install, then style, types and all tests"
 	@echo "make install  only the virtual environment in $(VENV)"
 	@echo "make bench    the benchmarks of tests/bench"
-	@echo "make soak     the acceptance tests at full size (100,000 SKUs)"
+	@echo "make soak     the acceptance tests at full size, with every fault (over an hour)"
 	@echo "make screenshots  every page of the panel as pictures in screenshots/"
 	@echo "make lock     the lock files anew from pyproject.toml (needs uv)"
 	@echo "make clean    remove $(VENV) and what tools left behind"
@@ -53,7 +53,7 @@ test: install
 bench: install
 	@$(BIN)/python -m pytest tests/bench -o python_files='bench_*.py' -o python_functions='bench_*' --capture=no
 
-# What exists of it: the acceptance tests at full size. The long run with faults comes with a later issue.
+# The acceptance tests at full size: up to 100,000 SKUs, 200 shops at 2 AM, and whatever can fail, failing.
 soak: install
 	@FULL_SIZE=1 $(BIN)/python -m pytest tests/acceptance --capture=no
 
