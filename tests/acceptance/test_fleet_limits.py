@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import redis
@@ -46,9 +47,22 @@ class Place:
     sites: list[Site]
 
     def assert_right(self) -> None:
-        """Every SKU of every channel shows what it should."""
-        both = self.store.wait_until_landed(channels=list(CHANNELS))
-        for found in (both, *(shop.wait_until_landed() for shop in self.simulators.woocommerce)):
+        """Every SKU of every channel shows what it should, and nothing else was touched.
+
+        Each channel is a site: an SKU is ambiguous beside others of its own channel alone.
+        """
+        landed = self.store.wait_until_landed(channels=list(CHANNELS))
+        assert landed.pending_writes == 0
+        elsewhere = {row_id(row) for row in self.store.truth() if row["writes"]}
+        for channel in CHANNELS:
+            truth = self.store.truth(channels=[channel])
+            own = [row for row in truth if "other_channel" not in row["reasons"]]
+            assert [row for row in own if row["expected"] not in (None, row["shown"])] == []
+            assert [row for row in own if row["expected"] is None and row["writes"]] == []
+            elsewhere -= {row_id(row) for row in own}
+        assert elsewhere == set()
+        for shop in self.simulators.woocommerce:
+            found = shop.wait_until_landed()
             assert found.correct, (found.wrong_rows, found.touched_rows)
 
     def assert_within_limits(self) -> None:
@@ -61,6 +75,11 @@ class Place:
         assert 3 <= peak(self.simulators.bc, "requests") <= limits.BC_AT_ONCE  # below 3 nothing was tried
         for shop in self.simulators.woocommerce:
             assert 2 <= peak(shop, "requests") <= limits.WOOCOMMERCE_AT_ONCE
+
+
+def row_id(row: dict[str, Any]) -> tuple[int, int]:
+    """The shop's own."""
+    return row["product_id"], row.get("variant_id") or 0
 
 
 def peak(vendor: SimulatorHandle, name: str) -> int:
