@@ -14,6 +14,7 @@ QUEUES = (WEBHOOKS, SYNC)
 """Each has workers of its own: behind shared ones a webhook waited 5-22 s for syncs (design)."""
 
 DEFAULT_ATTEMPTS = 8
+CANCELLED = "cancelled"  # the error of a job that a person stopped
 HARD_DEADLINE_SECONDS = 1800.0  # no job may renew its lease for longer: the stuck-job rule
 
 
@@ -108,9 +109,8 @@ Handler = Callable[[Work], Done]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of job. `on_failed` runs in the transaction that ends a job as failed."""
+    """One kind of job. What else fails with one is said in workers/failures.py."""
 
     name: str
     handler: Handler
     deadline_seconds: float = HARD_DEADLINE_SECONDS
-    on_failed: Callable[[int, str], None] | None = None

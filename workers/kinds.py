@@ -17,7 +17,7 @@ from workers.item_sync import KIND as ITEM_SYNC
 from workers.item_sync import sync_item
 from workers.jobs import Kind
 from workers.maintenance import clean_up
-from workers.webhooks import deliveries, products, rounds
+from workers.webhooks import products, rounds
 from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
 KINDS: dict[str, Kind] = {
@@ -31,10 +31,10 @@ KINDS: dict[str, Kind] = {
         Kind("stock.chain", refresh.chain),
         Kind("sync.compare", compare),
         Kind("sync.release", release),
-        Kind("stock.push", push.push, on_failed=push.on_failed),
+        Kind("stock.push", push.push),
         Kind("stock.settle", settle),
         Kind("sync.finish", finish),
-        Kind(PRODUCT_EVENT, products.follow, on_failed=deliveries.on_failed),
+        Kind(PRODUCT_EVENT, products.follow),
         Kind(ITEM_SYNC, sync_item),
         Kind(rounds.KIND, rounds.check),
         Kind("maintenance.cleanup", clean_up),

@@ -18,12 +18,12 @@ from peewee import IntegrityError
 
 from models.config import settings
 from models.database import Parameters, execute, row, rows, transaction
-from workers import turns
+from workers import failures, turns
 from workers.attempts import NOTED
 from workers.database_errors import constraint, retried
 from workers.errors import InventorySyncError, LeaseLost
 from workers.full_sync import steps
-from workers.jobs import HARD_DEADLINE_SECONDS, Claim, Done, Work
+from workers.jobs import CANCELLED, HARD_DEADLINE_SECONDS, Claim, Done, Work
 from workers.leases import doubt, release_store
 from workers.outbox import committing, hint_after_commit, insert
 
@@ -32,7 +32,6 @@ log = structlog.get_logger()
 BACKOFF_FIRST_SECONDS = 2.0
 BACKOFF_LONGEST_SECONDS = 300.0
 FOLD_TRIES = 5
-CANCELLED = "cancelled"
 
 _CLAIMED = (
     "id, lease_token, kind, queue, priority, payload, site_id, company_id, run_id, refresh_id, step, store_key,"
@@ -85,10 +84,10 @@ def claim_companions(work: Work, most: int) -> list[Claim]:
             UPDATE rm_queue SET status = 'processing', attempts = attempts + 1, lease_token = %(token)s,
                 lease_expires_at = now() + make_interval(secs => %(lease)s), started_at = now(),
                 deadline_at = (SELECT deadline_at FROM rm_queue WHERE id = %(job)s), updated_at = now()
-            WHERE id IN (
+            WHERE id = ANY (ARRAY(  -- asked once: as a join it may be asked anew for each row, and take more
                 SELECT id FROM rm_queue WHERE status = 'pending' AND queue = %(queue)s AND site_id = %(site)s
                   AND kind = %(kind)s AND available_at <= now() AND attempts = 0 AND store_key IS NULL
-                ORDER BY priority, id LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+                ORDER BY priority, id LIMIT %(most)s FOR UPDATE SKIP LOCKED))
             RETURNING {_CLAIMED}
             """,
             {
@@ -131,7 +130,7 @@ def fail(claimed: Claim, error: str, *, calls: int = 0, record: Callable[[], Non
     with _ending(claimed, "failed", error=error, calls=calls, result=None):
         if record is not None:
             record()
-        _run_failure_hook(claimed.id, claimed.kind, error)
+        failures.job_failed(claimed.id, claimed.kind, error)
 
 
 @retried
@@ -222,14 +221,6 @@ def _let_go_of_store(claimed: Claim) -> None:
             hint_after_commit(following[0])
 
 
-def _run_failure_hook(job_id: int, kind: str, error: str) -> None:
-    from workers.kinds import KINDS  # the kinds' handlers use the ledger
-
-    known = KINDS.get(kind)
-    if known is not None and known.on_failed is not None:
-        known.on_failed(job_id, error)
-
-
 # Ends that nobody holds a lease for: the dispatcher, the command line, a person.
 
 
@@ -249,7 +240,7 @@ def end_unheld(job_id: int, *, where: str, error: str) -> bool:
         if not changed:
             return False
         doubt(job_id)
-        _run_failure_hook(job_id, kind, error)
+        failures.job_failed(job_id, kind, error)
         insert(steps.advance(refresh_id, run_id))
         hint_after_commit(queue)
         return True

@@ -8,8 +8,7 @@ from api.commands.finding import Finding, ago, numbered
 from models import setting
 from models.database import row, rows
 from workers import presence
-from workers.jobs import QUEUES
-from workers.ledger import CANCELLED
+from workers.jobs import CANCELLED, QUEUES
 from workers.presence import DISPATCHER, SCHEDULER, WORKER, Seen
 
 STUCK_MINUTES = 30  # the longest that any kind of job may take

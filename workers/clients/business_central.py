@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from models.company import DEFAULT_API_URL, DEFAULT_TOKEN_URL
 from workers import limits
+from workers.clients import business_central_check
 from workers.clients import business_central_rows as rows
 from workers.clients.answers import Answer
 from workers.clients.business_central_chains import PAGE_ROWS, chain_query, encode, fewest_calls, iter_chains
@@ -196,9 +197,7 @@ class BusinessCentral:
 
     def check(self) -> list[CheckResult]:
         """Try the token, the company and its items: one line each, the last one says what is wrong."""
-        from workers.clients.business_central_check import check  # needs this module's types
-
-        return check(self)
+        return business_central_check.check(self, self.company.company_id)
 
     def close(self) -> None:
         """Give the connections back."""

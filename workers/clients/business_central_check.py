@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Protocol
 
+from workers.clients.business_central_rows import BcCompany
 from workers.clients.business_central_tokens import REASONS
 from workers.clients.shop import CheckResult
 from workers.errors import (
@@ -18,28 +19,31 @@ from workers.errors import (
     ScopeMissing,
 )
 
-if TYPE_CHECKING:
-    from workers.clients.business_central import BusinessCentral
-
 MOST_NAMES = 10  # companies that one line lists
 
-Steps = Iterator[CheckResult]
+
+class Entered(Protocol):
+    """What the steps ask of a client."""
+
+    def fetch_token(self) -> None: ...
+
+    def companies(self) -> list[BcCompany]: ...
+
+    def count_items(self) -> int: ...
 
 
-def check(client: BusinessCentral) -> list[CheckResult]:
+def check(client: Entered, company_id: str) -> list[CheckResult]:
     """The token, the company, its items: each a line; the first that fails is the last."""
     results = []
-    steps: list[
-        tuple[str, Callable[[BusinessCentral], CheckResult], Callable[[RemoteError, str], CheckResult]]
-    ]
+    steps: list[tuple[str, Callable[[], CheckResult], Callable[[RemoteError, str], CheckResult]]]
     steps = [
-        ("token", _token, _token_fault),
-        ("company", _company, _api_fault),
-        ("items", _items, _api_fault),
+        ("token", lambda: _token(client), _token_fault),
+        ("company", lambda: _company(client, company_id), _api_fault),
+        ("items", lambda: _items(client), _api_fault),
     ]
     for name, step, fault in steps:
         try:
-            result = step(client)
+            result = step()
         except MustWait as wait:
             result = CheckResult(name, False, f"the rate limit is reached: try again in {wait.seconds:.0f} s")
         except RemoteError as error:
@@ -50,13 +54,13 @@ def check(client: BusinessCentral) -> list[CheckResult]:
     return results
 
 
-def _token(client: BusinessCentral) -> CheckResult:
+def _token(client: Entered) -> CheckResult:
     client.fetch_token()
     return CheckResult("token", True, "Microsoft gave a token for this client id and secret")
 
 
-def _company(client: BusinessCentral) -> CheckResult:
-    wanted = client.company.company_id.strip("{}").lower()
+def _company(client: Entered, company_id: str) -> CheckResult:
+    wanted = company_id.strip("{}").lower()
     found = client.companies()
     for company in found:
         if company.id.lower() == wanted:
@@ -69,7 +73,7 @@ def _company(client: BusinessCentral) -> CheckResult:
     return CheckResult("company", False, f"there is no company with this id: {there}", "company_id")
 
 
-def _items(client: BusinessCentral) -> CheckResult:
+def _items(client: Entered) -> CheckResult:
     return CheckResult("items", True, f"{client.count_items()} items can be read")
 
 

@@ -6,8 +6,7 @@ from models.database import row, session
 from models.site import Site
 from models.sync_run import OPEN_STATUSES, SyncRun
 from workers.errors import PermanentFailure
-from workers.jobs import Claim
-from workers.ledger import CANCELLED
+from workers.jobs import CANCELLED, Claim
 
 
 def load(claim: Claim) -> tuple[SyncRun, Site]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.database import execute, rows, session, transaction
+from models.database import rows, session, transaction
 from models.site import Site
 from workers import clock, leases
 from workers.clients.shop import ItemRef, ShopClient, StockWrite, Tracking, Verdict, WriteResult
@@ -19,7 +19,6 @@ from workers.errors import InventorySyncError, MustWait, PartialWrite, RemoteErr
 from workers.full_sync import push_rows
 from workers.full_sync.context import demand_open
 from workers.jobs import Claim, Done, Priority, Work
-from workers.ledger import CANCELLED
 from workers.observations import batched
 from workers.planning import plan_alone
 
@@ -79,21 +78,6 @@ def _write_back(claim: Claim, site: Site) -> None:
             priority=Priority.URGENT,
             asker="a write that was overtaken",
         )
-
-
-def on_failed(job_id: int, error: str) -> None:
-    """The job is over: its undecided rows have failed. Items that may have been written stay unsure."""
-    cancelled = error == CANCELLED
-    execute(
-        """
-        WITH ended AS (
-            UPDATE rm_pushes SET outcome = 'failed', reason = %s, message = %s, decided_at = now()
-            WHERE job_id = %s AND outcome IN ('planned', 'sending', 'unsure') RETURNING item_id
-        )
-        UPDATE rm_items SET failure = %s, updated_at = now() FROM ended WHERE id = item_id AND NOT %s
-        """,
-        ("cancelled" if cancelled else "push_failed", error, job_id, error, cancelled),
-    )
 
 
 class _Pusher:

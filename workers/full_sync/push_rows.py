@@ -11,6 +11,7 @@ from typing import Any
 
 from models.database import execute
 from models.site import Site
+from workers.jobs import CANCELLED
 from workers.quantity import WANTED_SQL
 
 
@@ -149,3 +150,18 @@ def clear_doubt(item_ids: Sequence[int]) -> None:
         execute(
             "UPDATE rm_items SET unsure = false, updated_at = now() WHERE id = ANY (%s)", (list(item_ids),)
         )
+
+
+def job_failed(job_id: int, error: str) -> None:
+    """The job is over: its undecided rows have failed. Items that may have been written stay unsure."""
+    cancelled = error == CANCELLED
+    execute(
+        """
+        WITH ended AS (
+            UPDATE rm_pushes SET outcome = 'failed', reason = %s, message = %s, decided_at = now()
+            WHERE job_id = %s AND outcome IN ('planned', 'sending', 'unsure') RETURNING item_id
+        )
+        UPDATE rm_items SET failure = %s, updated_at = now() FROM ended WHERE id = item_id AND NOT %s
+        """,
+        ("cancelled" if cancelled else "push_failed", error, job_id, error, cancelled),
+    )

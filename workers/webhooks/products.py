@@ -23,7 +23,7 @@ from workers.leases import heartbeat
 from workers.observations import record_gone, record_shop
 from workers.planning import plan_alone
 from workers.stock_reads import read_stock_of
-from workers.webhooks import deliveries
+from workers.webhooks import outcomes
 from workers.webhooks.intake import KIND as PRODUCT_EVENT
 
 PRODUCTS_A_READ = {BIGCOMMERCE: 250, "woocommerce": 100}
@@ -78,7 +78,7 @@ def follow(work: Work) -> Done:
     with session():
         site = Site.get_by_id(work.claim.site_id)
     if not site.active:
-        return Done(record=lambda: deliveries.ignored([work.claim.id], "the site is not active"))
+        return Done(record=lambda: outcomes.ignored([work.claim.id], "the site is not active"))
     if work.claim.attempts == 1:  # what has failed before goes alone
         ledger.claim_companions(work, PRODUCTS_A_READ[site.platform] - 1)
     job_ids = [claim.id for claim in work.claims]
@@ -88,13 +88,11 @@ def follow(work: Work) -> Done:
         except (MustWait, RateLimited, LeaseLost):
             raise
         except Exception as error:
-            deliveries.attempt_failed(
-                job_ids, f"{error}".splitlines()[0][:500] if str(error) else repr(error)
-            )
+            outcomes.attempt_failed(job_ids, f"{error}".splitlines()[0][:500] if str(error) else repr(error))
             raise
 
     def record() -> None:
-        deliveries.completed(job_ids)
+        outcomes.completed(job_ids)
         _plan(work, site, item_ids)
 
     result = {"products": len(job_ids), "in_question": len(item_ids)}

@@ -22,7 +22,7 @@ from tests.integration.ledger.helpers import (
     running,
     status,
 )
-from workers import dispatcher, ledger, rescue
+from workers import dispatcher, failures, ledger, rescue
 from workers import execute as worker
 from workers.errors import (
     ConfigurationError,
@@ -260,7 +260,7 @@ def test_one_job_that_cannot_be_ended_does_not_keep_the_others(monkeypatch: pyte
     def breaks(_job_id: int, _error: str) -> None:
         raise ValueError("a fault of ours")
 
-    monkeypatch.setitem(KINDS, "bad", Kind("bad", lambda work: Done(), on_failed=breaks))
+    monkeypatch.setitem(failures.OF_KIND, "bad", breaks)
     bad, good = held("bad", max_attempts=1), held()
     for claim in (bad, good):
         lapse(claim.id)

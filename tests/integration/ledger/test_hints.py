@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from models.database import execute, rows
+from models.database import execute, rows, session
 from tests.integration.ledger.helpers import (
     THREADS,
     add,
@@ -25,6 +25,8 @@ from workers import execute as worker
 from workers.hints import PER_SITE, REHINT_LONGEST_SECONDS, REHINT_SECONDS, hints, pick
 from workers.jobs import SYNC, WEBHOOKS, Done, Kind, NewJob, Work
 from workers.kinds import KINDS
+
+PLANS = ("hashjoin", "hashagg", "sort", "material")  # without these a limited query may be asked twice
 
 
 @pytest.fixture(autouse=True)
@@ -141,6 +143,22 @@ def test_the_window_of_a_site_moves_on_as_its_jobs_end(site_id: int) -> None:
         ledger.complete(claim, Done())
 
     assert pick(SYNC, 1000) == many[PER_SITE : PER_SITE + 3]
+
+
+def test_no_more_companions_are_taken_than_asked_for_whatever_the_planner_likes(site_id: int) -> None:
+    hints.use(None)
+    many = add(*[NewJob(kind="test", queue=WEBHOOKS, site_id=site_id)] * (PER_SITE + 5))
+    first = claimed(many[0])
+    with session():
+        for plan in PLANS:
+            execute(f"SET enable_{plan} = off")
+        try:
+            taken = ledger.claim_companions(Work(first), PER_SITE)
+        finally:
+            for plan in PLANS:
+                execute(f"RESET enable_{plan}")
+
+    assert [claim.id for claim in sorted(taken, key=lambda claim: claim.id)] == many[1 : PER_SITE + 1]
 
 
 def test_jobs_that_are_done_together_take_one_place_of_the_window(site_id: int) -> None:

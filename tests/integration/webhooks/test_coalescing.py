@@ -16,7 +16,7 @@ from tests.fleet import eventually
 from tests.integration.sync.working import let_time_pass
 from workers import ledger, rescue
 from workers.jobs import Claim, Done, Work
-from workers.webhooks import deliveries, intake
+from workers.webhooks import deliveries, intake, outcomes
 from workers.webhooks.events import Event
 from workers.webhooks.intake import WINDOW_SECONDS, Delivery
 from workers.webhooks.proofs import Verdict
@@ -56,7 +56,7 @@ def claim_one() -> Claim:
 
 def complete(claimed: Claim, *companions: Claim) -> None:
     job_ids = [claimed.id, *(one.id for one in companions)]
-    done = Done(record=lambda: deliveries.completed(job_ids))
+    done = Done(record=lambda: outcomes.completed(job_ids))
     ledger.complete(claimed, done, companions=companions)
 
 

@@ -14,7 +14,7 @@ from models.site import BIGCOMMERCE, Site
 from tests.deliveries import STORE_HASH, logged, site
 from workers import ledger, rescue
 from workers.jobs import Done, Work
-from workers.webhooks import deliveries, intake
+from workers.webhooks import intake, outcomes
 from workers.webhooks.events import Event
 from workers.webhooks.intake import Delivery
 from workers.webhooks.proofs import Verdict
@@ -142,7 +142,7 @@ class World:
             case "complete" if claimed is work.claim:
                 self._read(work)
                 job_ids = [one.id for one in work.claims]
-                done = Done(record=lambda: deliveries.completed(job_ids))
+                done = Done(record=lambda: outcomes.completed(job_ids))
                 ledger.complete(claimed, done, companions=work.companions)
             case "defer":
                 ledger.defer(claimed, 1, error="later", costs_attempt=False)
