@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from models.access import ROLE_SCOPES
 from models.fields import utc_text
+from models.site import BIGCOMMERCE, WOOCOMMERCE
 
 UNKNOWN = "\N{EN DASH}"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -92,9 +93,12 @@ def visible(text: str) -> str:
     )
 
 
+_PRODUCTS = {BIGCOMMERCE: "BigCommerce", WOOCOMMERCE: "WooCommerce"}
+
+
 def plain(word: Any) -> str:
-    """not_inventory -> not inventory."""
-    return str(word).replace("_", " ")
+    """not_inventory -> not inventory; bigcommerce -> BigCommerce."""
+    return _PRODUCTS.get(str(word), str(word).replace("_", " "))
 
 
 def deed(action: str) -> str:
