@@ -322,7 +322,6 @@ LISTS: dict[str, Callable[[int], object]] = {
     "items": lambda _: items.list_items(items.ItemQuery()),
     "items of a site": lambda site_id: items.list_items(items.ItemQuery(site=site_id)),
     "a product": lambda site_id: items.list_items(items.ItemQuery(site=site_id, product_id=20)),
-    "a SKU": lambda _: items.list_items(items.ItemQuery(sku="sku-77")),
     "skipped items": lambda site_id: items.list_items(items.ItemQuery(site=site_id, skip_reason="unknown")),
     "items of a run": lambda site_id: run_items.list_items(
         run_items.RunItemsPath(run_id=_run_of(site_id)), run_items.RunItemQuery()
@@ -345,6 +344,8 @@ def test_a_page_of_a_list_is_read_by_an_index(crowded: int, what: str) -> None:
 
 
 PAGES: dict[str, Callable[[int], object]] = {
+    "a SKU, active or not": lambda _: items.list_items(items.ItemQuery(sku="sku-77")),
+    "a SKU that is gone": lambda _: items.list_items(items.ItemQuery(sku="gone", active=False)),
     "SKUs by their beginning": lambda _: _search(q="SKU-77"),
     "a common word": lambda _: _search(q="product"),
     "rare words": lambda _: _search(q="product 77777"),
@@ -367,7 +368,7 @@ def _search(**wanted: Any) -> object:
 
 
 @pytest.mark.parametrize("what", PAGES)
-def test_a_page_of_the_panel_looks_through_a_bounded_number_of_rows(crowded: int, what: str) -> None:
+def test_a_page_looks_through_a_bounded_number_of_rows(crowded: int, what: str) -> None:
     site_id = _first_site().id
 
     with watching() as watched:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from models.database import execute, row, rows, session, transaction
+from models.database import execute, row, rows, session
 from models.item import Item
 from models.site import Site
 from tests.integration.api.bodies import faults, refused
@@ -138,20 +138,6 @@ def test_pages_meet_without_a_gap_in_the_order_of_sites_and_products(
 )
 def test_a_filter_that_is_wrong_is_named(reader: Caller, name: str, value: Any) -> None:
     assert list(faults(reader.get("items", **{name: value}))) == [name]
-
-
-def test_a_search_by_sku_is_served_by_indexes(store: Site) -> None:
-    with transaction():
-        execute("SET LOCAL enable_seqscan = off")
-        plan = str(
-            rows(
-                "EXPLAIN SELECT * FROM rm_items WHERE ((active AND sku_key = 'A') OR (NOT active AND sku_key = 'A'))"
-                " ORDER BY site_id, product_id, variant_id LIMIT 51"
-            )
-        )
-
-    assert "rm_items_gone" in plan
-    assert "Seq Scan" not in plan
 
 
 def test_an_item_is_synced_when_an_operator_asks_for_it(reader: Caller, syncer: Caller, store: Site) -> None:
