@@ -154,7 +154,7 @@ def test_four_workers_keep_every_limit_although_redis_forgets_them_in_the_middle
 
     # From now on each key is asked for by number: many calls that all may be made at once.
     setting.change("guard_least_skus", 1_000_000)
-    execute("UPDATE rm_companies SET item_count = 10000000")
+    execute("UPDATE rm_companies SET item_count = 2000000000")
     bc.set_latency(LATENCY_MS)
     before = bc.total_calls()
     runs = ask_for_all()
