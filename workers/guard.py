@@ -57,7 +57,7 @@ def _too_many(site_id: int, falling: list[int]) -> str | None:
     found = row(_IN_STOCK, (site_id, recent))
     in_stock = found[0] if found else 0
     share = settings["guard_share_percent"]
-    already = f", {len(recent):,} of them have already" if recent else ""
+    already = f", {len(recent):,} of them {'has' if len(recent) == 1 else 'have'} already" if recent else ""
     if number * 100 <= in_stock * share:
         return None
     return (
