@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 from api import audit
 from api.auth import needs, requested_by
 from api.errors import sentence_of
-from api.panel import site_form
+from api.panel import site_form, words
 from api.panel.look import errors_of, go, page
 from api.rest import routes
 from models import setting
@@ -169,7 +169,7 @@ def _form(
         errors=errors or {},
         secrets=site_form.secrets_set(site),
         companies=[(one.id, one.name) for one in companies.listed(most=COMPANIES_OFFERED)],
-        platforms=[(name, name) for name in PLATFORMS],
+        platforms=[(name, words.plain(name)) for name in PLATFORMS],
         common_time=setting.read("full_sync_time"),
         zone=setting.read("timezone"),
         offered=offered,

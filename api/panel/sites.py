@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 
 from api import audit
 from api.auth import needs, requested_by
-from api.panel import asked
+from api.panel import asked, words
 from api.panel.look import go, page
 from api.rest import lists, routes
 from models.database import session
@@ -63,7 +63,7 @@ def show_all() -> Response:
             totals=standing.totals(),
             any_company=bool(companies.listed(most=1)),
             states=STATES,
-            platforms=[("", "any"), *((name, name) for name in PLATFORMS)],
+            platforms=[("", "any"), *((name, words.plain(name)) for name in PLATFORMS)],
         )
 
 
