@@ -4,8 +4,8 @@ PYTHON ?= python3
 UV ?= uv
 VENV := .venv
 BIN := $(VENV)/bin
-# Of pytest; each has servers of its own. Most tests wait for other processes: two for each core of a small machine.
-PROCESSES ?= 4
+# Of pytest; each has servers of its own. Most tests wait for other processes.
+PROCESSES ?= 3
 STAMP := $(VENV)/.installed
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate
