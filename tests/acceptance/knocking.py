@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from itertools import count
-from types import TracebackType
-from typing import Self
 
 from models.site import BIGCOMMERCE, Site
 from tests import deliveries
+from tests.acceptance.meanwhile import Meanwhile
 from tests.flood import Answered, Sent, send_all
 from tests.simulators.handles import ShopHandle
 
 EVERY_SECONDS = 0.1
 
 
-class Knocking:
+class Knocking(Meanwhile):
     """From start to end of a block the shops take turns in telling of one of their products.
 
     name: what the deliveries' keys begin with: another for each block of a test.
@@ -26,23 +24,12 @@ class Knocking:
     def __init__(
         self, port: int, sites: dict[ShopHandle, Site], every: float = EVERY_SECONDS, name: str = "knock"
     ) -> None:
+        super().__init__()
         self._port, self._every, self._name = port, every, name
         self._sites = [(site, _products(shop)) for shop, site in sites.items()]
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._knock, name="knocking")
         self.answers: list[Answered] = []
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
-
-    def _knock(self) -> None:
+    def _run(self) -> None:
         for number in count():
             site, products = self._sites[number % len(self._sites)]
             product_id = products[number // len(self._sites) % len(products)]

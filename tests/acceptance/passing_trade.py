@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count, cycle
-from types import TracebackType
-from typing import Self
 
 from models.database import rows
 from models.site import BIGCOMMERCE, Site
 from tests import deliveries
+from tests.acceptance.meanwhile import Meanwhile
 from tests.flood import Sent, send_all
 from tests.simulators.handles import BigCommerceHandle, WooCommerceHandle
 
@@ -71,26 +69,15 @@ class Told:
     sent_at: float
 
 
-class PassingTrade:
+class PassingTrade(Meanwhile):
     """From start to end of a block something happens in one of the shops every so many seconds."""
 
     def __init__(self, port: int, shops: Sequence[OpenShop], every: float) -> None:
+        super().__init__()
         self._port, self._shops, self._every = port, shops, every
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._trade, name="trade")
         self.told: list[Told] = []
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
-
-    def _trade(self) -> None:
+    def _run(self) -> None:
         # Of each shop some products are only sold, the others only get a surplus: the first stay below their stock.
         goods = [(cycle(shop.products[::2]), cycle(shop.products[1::2])) for shop in self._shops]
         turn = 2 * len(self._shops) * self._every

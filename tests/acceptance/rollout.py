@@ -18,14 +18,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 from models.database import row
 from models.site import Site
 from tests.acceptance.knocking import Knocking
+from tests.acceptance.meanwhile import Meanwhile
 from tests.acceptance.reckoning import reckon
 from tests.acceptance.trouble import Town, quicken, town
 from tests.acceptance.two_versions import (
@@ -100,33 +100,22 @@ class KnockingAtService(Knocking):
             return send_all(port, [delivery], connections=1)
 
 
-class Asking:
+class Asking(Meanwhile):
     """A client of the API who never rests: reads lists, and asks for syncs while BC's stock moves.
 
     answers: (what was asked, status; 0 where no answer came).
     """
 
     def __init__(self, service: Service, place: Town) -> None:
+        super().__init__()
         self._service, self._place = service, place
         self._headers = {"Authorization": f"Bearer {tokens.create('asking', 'sync')[1]}"}
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._ask, name="asking")
         truth = place.shops[0].truth()
         self._numbers = sorted({found["key"] for found in truth if found["expected"] is not None})
         self.answers: list[tuple[str, int]] = []
         self.runs: set[int] = set()
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._closing.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
+    def _run(self) -> None:
         for number in count():
             if number % ASKED_EVERY == 0:
                 first = number * MOVED_AT_ONCE % len(self._numbers)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from models.database import execute, rows
+from tests.acceptance.meanwhile import Meanwhile
 from tests.acceptance.reckoning import reckon
 from tests.acceptance.trouble import Town, ask_for_all, assert_all_right, quicken, town
 from tests.fleet import Fleet, eventually
@@ -36,26 +36,19 @@ END_SECONDS = 240
 ROLE = "worker-sync"
 
 
-class Supervisor(threading.Thread):
+class Supervisor(Meanwhile):
     """Starts the worker again whenever it has died, as Kubernetes does."""
 
     def __init__(self, fleet: Fleet) -> None:
-        super().__init__(name="supervisor")
+        super().__init__()
         self._fleet = fleet
-        self._ending = threading.Event()
         self.deaths = 0
 
-    def run(self) -> None:
-        """Watch until told to end."""
-        while not self._ending.wait(WATCH_SECONDS):
+    def _run(self) -> None:
+        while not self._closing.wait(WATCH_SECONDS):
             if self._fleet.processes[ROLE].poll() is not None:
                 self.deaths += 1
                 self._fleet.start(ROLE)
-
-    def end(self) -> None:
-        """Watch no longer."""
-        self._ending.set()
-        self.join()
 
 
 @pytest.fixture
@@ -69,10 +62,8 @@ def fleet(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.fixture
 def supervisor(fleet: Fleet) -> Iterator[Supervisor]:
     """What brings the worker back."""
-    watching = Supervisor(fleet)
-    watching.start()
-    yield watching
-    watching.end()
+    with Supervisor(fleet) as watching:
+        yield watching
 
 
 @pytest.fixture

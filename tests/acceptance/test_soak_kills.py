@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import pytest
 
 from models.database import rows
 from models.site import BIGCOMMERCE
 from tests.acceptance.knocking import signed
+from tests.acceptance.meanwhile import Meanwhile
 from tests.acceptance.reckoning import RECOVERY_SECONDS, reckon
 from tests.acceptance.trouble import Town, quicken, town
 from tests.fleet import Fleet
@@ -50,32 +48,21 @@ LEASES = ["quick", "production"] if FULL_SIZE else ["quick"]
 WITHIN = {"quick": RECOVERY_SECONDS, "production": RECOVERY_SECONDS + SETTLE_SECONDS}
 
 
-class Killer:
+class Killer(Meanwhile):
     """Kills one process after the other until the block ends, and starts each again at once, as Kubernetes would.
 
     Each role dies once a round, in an order drawn anew.
     """
 
     def __init__(self, fleet: Fleet, pauses: tuple[float, float]) -> None:
+        super().__init__()
         self._fleet, self._pauses = fleet, pauses
         self._random = random.Random(SEED)
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="killer")
         self.deaths: Counter[str] = Counter()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
 
     def _run(self) -> None:
         round_: list[str] = []
-        while not self._ending.wait(self._random.uniform(*self._pauses)):
+        while not self._closing.wait(self._random.uniform(*self._pauses)):
             round_ = round_ or self._random.sample(ROLES, len(ROLES))
             role = round_.pop()
             if role == "webhook" and not self._fleet.receiver_listens():
