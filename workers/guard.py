@@ -11,6 +11,7 @@ from typing import Any
 
 from models import setting
 from models.database import execute, row, rows
+from workers.wording import numbered
 
 LOCK = 0x47524421  # "GRD!": the advisory lock's first half; the second is the site
 WINDOW_SECONDS = 3600
@@ -57,7 +58,7 @@ def _too_many(site_id: int, falling: list[int]) -> str | None:
     found = row(_IN_STOCK, (site_id, recent))
     in_stock = found[0] if found else 0
     share = settings["guard_share_percent"]
-    already = f", {len(recent):,} of them {'has' if len(recent) == 1 else 'have'} already" if recent else ""
+    already = f", {numbered(len(recent), 'of them has', 'of them have')} already" if recent else ""
     if number * 100 <= in_stock * share:
         return None
     return (

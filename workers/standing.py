@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from models.database import row, rows
+from workers.wording import numbered
 
 SITES_SHOWN = 25  # those that need somebody first
 
@@ -195,15 +196,13 @@ def verdict(all_sites: Totals, alerts: Sequence[str]) -> Verdict:
             f"Work is under way: {all_sites.agreeing:,} of {all_sites.items:,} SKUs show what they should.",
         )
     right = all_sites.items - all_sites.skipped - all_sites.drifting
-    shops = "1 shop" if all_sites.sites == 1 else f"{all_sites.sites:,} shops"
-    show = "1 SKU in {} shows what it" if right == 1 else f"{right:,} SKUs in {{}} show what they"
-    sentence = f"Everything is right: {show.format(shops)} should."
+    shops = numbered(all_sites.sites, "shop", "shops")
+    show = numbered(right, f"SKU in {shops} shows what it", f"SKUs in {shops} show what they")
+    sentence = f"Everything is right: {show} should."
     advice = ""
     if all_sites.drifting:
-        less = (
-            "1 more shows less since it has sold"
-            if all_sites.drifting == 1
-            else (f"{all_sites.drifting:,} more show less since they have sold")
+        less = numbered(
+            all_sites.drifting, "more shows less since it has sold", "more show less since they have sold"
         )
         advice = f"{less}; the next full sync looks again."
     return Verdict("good", sentence, advice)

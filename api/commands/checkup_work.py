@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from api.commands.finding import Finding, ago, numbered
+from api.commands.finding import Finding, ago
 from models import setting
 from models.database import row, rows
 from workers import presence
 from workers.jobs import CANCELLED, QUEUES
 from workers.presence import DISPATCHER, SCHEDULER, WORKER, Seen
+from workers.wording import numbered
 
 STUCK_MINUTES = 30  # the longest that any kind of job may take
 IDLE_MINUTES = 5  # a worker that runs takes a due job within seconds

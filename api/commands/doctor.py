@@ -9,10 +9,11 @@ from dataclasses import asdict
 import click
 
 from api.commands.checkup import findings
-from api.commands.finding import Finding, numbered
+from api.commands.finding import Finding
 from api.commands.servers import servers
 from api.commands.shared import ExitCode, json_option, print_json
 from models.config import SettingsError
+from workers.wording import numbered
 
 MARKS = {
     "ok": click.style("ok         ", fg="green"),

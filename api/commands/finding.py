@@ -26,8 +26,3 @@ def ago(seconds: float, suffix: str = " ago") -> str:
         if seconds >= length:
             return f"1 {one}{suffix}"
     return f"{max(seconds, 0):.0f} s{suffix}"
-
-
-def numbered(number: int, one: str, many: str) -> str:
-    """`1 job`, `2 jobs`."""
-    return f"{number:,} {one if number == 1 else many}"

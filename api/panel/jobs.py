@@ -22,6 +22,7 @@ from workers.job_lists import AGES, STATUSES, JobFilter, JobView
 from workers.jobs import QUEUES
 from workers.log import redact
 from workers.standing import Verdict
+from workers.wording import numbered
 
 CURSOR = "panel-jobs"
 BUTTONS = {RETRY: "Retry", CANCEL: "Cancel", RELEASE: "Give back"}
@@ -164,12 +165,12 @@ def _doing_one(name: str) -> Any:
 
 
 def _how_many(number: int, exact: bool, wanted: JobFilter) -> str:
-    jobs = f"{number:,} {wanted.status} {'job' if number == 1 else 'jobs'}"
+    jobs = numbered(number, f"{wanted.status} job", f"{wanted.status} jobs")
     return jobs if exact else f"{jobs} and more"
 
 
 def _told(action: Action, done: Done) -> str:
-    jobs = "1 job is" if done.done == 1 else f"{done.done:,} jobs are"
+    jobs = numbered(done.done, "job is", "jobs are")
     told = [f"{jobs} {DID[action.name]}."]
     if done.refused:
         told.append(f"{done.refused:,} stay as they are: {action.refused}.")

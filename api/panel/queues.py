@@ -18,6 +18,7 @@ from workers.presence import WORKER, Seen
 from workers.redis_client import RedisAwayError
 from workers.redis_queues import Redis
 from workers.standing import Verdict
+from workers.wording import numbered
 
 LATE_SECONDS = 300.0  # a worker that runs takes a due job within seconds
 GONE_SECONDS = 86_400.0  # a process that has been silent for longer is nobody's question
@@ -86,7 +87,7 @@ def verdict(
             "Start one: inventory-sync up runs them all; in a cluster see the worker deployments.",
         )
     if stuck:
-        jobs = "1 job hangs" if stuck == 1 else f"{stuck:,} jobs hang"
+        jobs = numbered(stuck, "job hangs", "jobs hang")
         return Verdict("warn", f"{jobs}.", "The dispatcher gives them back by itself; does one run?")
     due = sum(queue.due for queue in open_jobs)
     oldest = totals.oldest_seconds
@@ -97,7 +98,7 @@ def verdict(
             "More workers would help, unless a shop or Business Central is slow: see the jobs that are processing.",
         )
     working = sum(queue.processing for queue in open_jobs)
-    failed = "1 job has failed" if totals.failed == 1 else f"{totals.failed:,} jobs have failed"
+    failed = numbered(totals.failed, "job has failed", "jobs have failed")
     advice = f"{failed} lately: each says why, and can be tried again." if totals.failed else ""
     if due or working:
         return Verdict(

@@ -16,6 +16,7 @@ from workers import companies, connection_test, sites, standing
 from workers.forms import parse
 from workers.full_sync.requests import Requested, request_sync, request_sync_all
 from workers.site_forms import SiteChange
+from workers.wording import numbered
 
 STATES = (
     ("", "any"),
@@ -137,7 +138,7 @@ def _set_active(site_id: int, active: bool, said: str) -> Response:
 
 
 def _synced(number: int) -> str:
-    return "1 site is synced now." if number == 1 else f"{number:,} sites are synced now."
+    return numbered(number, "site is", "sites are") + " synced now."
 
 
 def _said(wanted: Requested) -> str:

@@ -21,6 +21,7 @@ from workers.forms import LARGEST_BIGINT
 from workers.webhooks import deliveries, delivery_lists
 from workers.webhooks.delivery_lists import SINCE, DeliveryFilter
 from workers.webhooks.hook_plan import BIGCOMMERCE_SCOPES, WOOCOMMERCE_TOPICS
+from workers.wording import numbered
 
 CURSOR = "panel-deliveries"
 LONGEST_BODY = 100_000  # characters that are shown
@@ -96,7 +97,7 @@ def ask_to_replay() -> Response:
     with session():
         number, exact = delivery_lists.number(wanted)
         back = url_for("panel.webhook_log.show_all", **wanted.model_dump(exclude_none=True))
-        told = f"{number:,} failed {'delivery' if number == 1 else 'deliveries'}"
+        told = numbered(number, "failed delivery", "failed deliveries")
         return page(
             "jobs_confirm.html",
             title="Replay deliveries",
@@ -120,7 +121,7 @@ def replay_all() -> Response:
     upto = min(int(given), LARGEST_BIGINT - 1) if known else delivery_lists.newest()
     done = delivery_lists.replay_all(wanted, upto, request_id=routes.request_id())
     audit.note(filter=wanted.model_dump(exclude_none=True), done=done.number)
-    told = "1 delivery is done again." if done.number == 1 else f"{done.number:,} deliveries are done again."
+    told = numbered(done.number, "delivery is", "deliveries are") + " done again."
     if not done.finished:
         told += " There are more: do it again to go on."
     address = url_for(

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from models.access import ROLE_SCOPES
 from models.fields import utc_text
 from models.site import BIGCOMMERCE, WOOCOMMERCE
+from workers.wording import numbered
 
 UNKNOWN = "\N{EN DASH}"
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -42,7 +43,7 @@ def quantity(value: Decimal | None) -> str:
 
 def skus(number: int) -> str:
     """1 SKU, 214 SKUs."""
-    return f"{number:,} SKU" if number == 1 else f"{number:,} SKUs"
+    return numbered(number, "SKU", "SKUs")
 
 
 def span(seconds: float | None) -> str:
