@@ -67,3 +67,8 @@ class Site(Table):
 
     class Meta:
         table_name = "rm_sites"
+
+    @classmethod
+    def known(cls) -> Any:
+        """A query of the sites that are not being deleted."""
+        return cls.select().where(cls.leaving_at.is_null())

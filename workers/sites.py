@@ -30,7 +30,7 @@ _DECIDES_STOCK = ("safety_stock", "channel_ids", "location_id")
 def get(site_id: int) -> Site:
     """One site. Raises UnknownRecord."""
     with session():
-        found: Site | None = Site.get_or_none(Site.id == site_id, Site.leaving_at.is_null())
+        found: Site | None = Site.known().where(Site.id == site_id).first()
     if found is None:
         raise UnknownRecord("site")
     return found

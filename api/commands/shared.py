@@ -85,9 +85,9 @@ def _one_line(error: Exception) -> str:
 def find_site(wanted: str) -> Site:
     """The site with this id or exactly this name."""
     with session():
-        chosen = Site.get_or_none(Site.name == wanted, Site.leaving_at.is_null())
+        chosen = Site.known().where(Site.name == wanted).first()
         if chosen is None and wanted.isascii() and wanted.isdigit() and len(wanted) < 10:
-            chosen = Site.get_or_none(Site.id == int(wanted), Site.leaving_at.is_null())
+            chosen = Site.known().where(Site.id == int(wanted)).first()
     if chosen is None:
         raise ConfigurationError("SITE", "no site has this id or name; see `inventory-sync site list`")
     assert isinstance(chosen, Site)

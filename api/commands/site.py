@@ -80,9 +80,7 @@ def add(wanted: str, platform: str, inactive: bool, no_full_sync: bool, **fields
 def list_sites(as_json: bool) -> None:
     """List the shops, without their secrets."""
     with session():
-        records = [
-            _described(one) for one in Site.select().where(Site.leaving_at.is_null()).order_by(Site.id)
-        ]
+        records = [_described(one) for one in Site.known().order_by(Site.id)]
     if as_json:
         for record in records:
             del record["store"]

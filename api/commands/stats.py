@@ -25,6 +25,5 @@ def stats(as_json: bool) -> None:
     click.echo()
     ends = {int(end["site_id"]): end["last_sync"] for end in found["last_syncs"]}
     with session():
-        found_sites = Site.select().where(Site.leaving_at.is_null()).order_by(Site.id)
-        rows = [(site.id, site.name, ends.get(site.id, "never")) for site in found_sites]
+        rows = [(site.id, site.name, ends.get(site.id, "never")) for site in Site.known().order_by(Site.id)]
     print_table(("id", "site", "last sync (UTC)"), rows, empty="no site yet: see `inventory-sync site add`")

@@ -95,7 +95,7 @@ def list_sites(query: ListQuery) -> SiteList:
     """List the sites."""
     after = lists.decode(query.cursor, "sites", [int])
     with session():
-        chosen = Site.select().where(Site.leaving_at.is_null()).order_by(Site.id).limit(query.limit + 1)
+        chosen = Site.known().order_by(Site.id).limit(query.limit + 1)
         found = list(chosen.where(Site.id > after[0]) if after else chosen)
     found, following = lists.page("sites", found, query.limit, lambda site: [site.id])
     return SiteList(items=[_answer(site) for site in found], next=following)

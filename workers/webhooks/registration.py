@@ -17,13 +17,13 @@ from typing import Any
 
 import structlog
 
-from models.database import execute, rows, session
+from models.database import execute, rows
 from models.site import Site
-from workers import clock, ledger
+from workers import clock, ledger, sites
 from workers.clients.hooks import HookApi
 from workers.connections import shop_client
 from workers.database_errors import retried
-from workers.errors import Conflict, UnknownRecord
+from workers.errors import Conflict
 from workers.full_sync.requests import InactiveSite, UnknownSite, request_sync
 from workers.jobs import Priority
 from workers.webhooks import hook_plan, site_proofs
@@ -97,7 +97,7 @@ def register(site: Site, *, request_id: str | None = None) -> Report:
 def status(site: Site) -> Report:
     """What is registered now; changes nothing at the shop. Raises like `register`."""
     with locked(site.id):
-        site = _read(site.id)
+        site = sites.get(site.id)
         destination(site)  # refused before the shop is asked for anything
         with _api(site) as api:
             desk = opened(site, api)
@@ -177,7 +177,7 @@ def locked(site_id: int) -> Iterator[None]:
 
 def prepared(site_id: int) -> Site:
     """The site as it is now, with all that registering needs. Raises ConfigurationError before any call."""
-    site = _read(site_id)
+    site = sites.get(site_id)
     destination(site)
     return site_proofs.ensure(site)
 
@@ -189,14 +189,6 @@ def _api(site: Site) -> Iterator[HookApi]:
         yield client.hooks()
     finally:
         client.close()
-
-
-def _read(site_id: int) -> Site:
-    with session():
-        found: Site | None = Site.get_or_none(Site.id == site_id, Site.leaving_at.is_null())
-    if found is None:
-        raise UnknownRecord("site")
-    return found
 
 
 def _let_receivers_learn(site: Site) -> None:
