@@ -17,10 +17,8 @@ from workers import redis_client
 log = structlog.get_logger()
 
 OK = "ok"
-_THROUGH_A_PROXY = (
-    "X-Forwarded-For",
-    "Forwarded",
-)  # in-cluster scrapes have neither, behind a mesh's sidecar too
+# Scrapes within a cluster have neither, behind a mesh's sidecar too.
+_THROUGH_A_PROXY = ("X-Forwarded-For", "Forwarded")
 _NOT_READY = {
     "database": "The database is unreachable.",
     "migrations": "Migrations are pending: run `inventory-sync migrate`.",

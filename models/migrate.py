@@ -65,7 +65,7 @@ def migrate(url: str | None = None) -> list[str]:
     try:
         with _locked(database):
             runner = _runner(database)
-            wanted = [entry.name for entry in runner.status() if entry.path and not entry.applied]
+            wanted = _missing(runner.status())
             database.execute_sql(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
             _apply(runner)
             return wanted
@@ -92,12 +92,16 @@ def _apply(runner: Runner) -> None:
 
 def pending(url: str | None = None) -> list[str]:
     """Names of the migrations that this code has and the database lacks."""
-    return [entry.name for entry in _status(url) if entry.path and not entry.applied]
+    return _missing(_status(url))
 
 
 def newer(url: str | None = None) -> list[str]:
     """Names of the migrations that a newer version has applied: this code lacks them, and does without."""
     return [entry.name for entry in _status(url) if not entry.path]
+
+
+def _missing(entries: list[Migration]) -> list[str]:
+    return [entry.name for entry in entries if entry.path and not entry.applied]
 
 
 def _status(url: str | None) -> list[Migration]:

@@ -54,14 +54,16 @@ class ItemView:
     held_run: int | None
 
 
+# A write that the guard keeps back, in the last run of its shop.
+_HELD_BACK = f"""r.status = 'held' AND r.superseded_by IS NULL
+    AND p.outcome = 'held' AND p.reason = '{HELD_REASON}'"""
 _VIEW = f"""
     SELECT i.id, i.site_id, s.name, s.platform, s.active, s.company_id, i.product_id, i.variant_id, i.sku, i.sku_key,
            i.name, i.tracking, i.active, CASE WHEN i.active THEN {STATE_SQL} ELSE 'gone' END, i.skip_reason, i.failure,
            i.unsure, i.bc_quantity, i.safety_stock, i.stock_read_at, i.wanted, i.shown, i.observed_at, i.shown_before,
            i.sent, i.sent_at, i.sent_by_job, i.drift_since, i.deactivated_at, s.safety_stock,
            (SELECT r.id FROM rm_sync_runs r JOIN rm_pushes p ON p.run_id = r.id AND p.item_id = i.id
-            WHERE r.site_id = i.site_id AND r.status = 'held' AND r.superseded_by IS NULL
-              AND p.outcome = 'held' AND p.reason = '{HELD_REASON}' LIMIT 1)
+            WHERE r.site_id = i.site_id AND {_HELD_BACK} LIMIT 1)
     FROM rm_items i JOIN rm_sites s ON s.id = i.site_id WHERE i.id = %s AND s.leaving_at IS NULL
 """
 
@@ -192,9 +194,9 @@ def others(item: ItemView) -> list[OtherRow]:
 def held_among(item_ids: Sequence[int]) -> set[int]:
     """Which of these the guard holds back in the last run of their shop."""
     found = rows(
-        "SELECT p.item_id FROM rm_pushes p JOIN rm_sync_runs r ON r.id = p.run_id WHERE p.item_id = ANY (%s)"
-        " AND p.outcome = 'held' AND p.reason = %s AND r.status = 'held' AND r.superseded_by IS NULL",
-        (list(item_ids), HELD_REASON),
+        "SELECT p.item_id FROM rm_pushes p JOIN rm_sync_runs r ON r.id = p.run_id"
+        f" WHERE p.item_id = ANY (%s) AND {_HELD_BACK}",
+        (list(item_ids),),
     )
     return {item_id for (item_id,) in found}
 

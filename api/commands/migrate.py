@@ -32,11 +32,10 @@ def migrate(check: bool, wait: bool) -> None:
         applied = migrations.migrate()
         if applied:
             audit.finish(begin(click.get_current_context()), "done", {"applied": applied})
-        state = _up_to_date()
+        else:
+            click.echo(f"nothing to do: {_up_to_date()}")
     for name in applied:
         click.echo(f"applied {name}")
-    if not applied:
-        click.echo(f"nothing to do: {state}")
 
 
 def _up_to_date() -> str:
