@@ -161,7 +161,10 @@ def rows(sql: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
     """All rows of one statement, on a connection of its own or the one that is open."""
     with session():
         cursor = db.execute_sql(sql, parameters)
-        return list(cursor.fetchall()) if cursor.description else []
+        # The driver's errors while fetching become peewee's, as those of `execute_sql` are: callers know no others.
+        # Not of both at once: peewee's own would be wrapped again, and lose the server's code.
+        with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+            return list(cursor.fetchall()) if cursor.description else []
 
 
 def row(sql: str, parameters: Parameters = ()) -> tuple[Any, ...] | None:

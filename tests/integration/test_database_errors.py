@@ -1,4 +1,4 @@
-"""A deadlock's victim goes again; nobody who asks for something sees one."""
+"""A deadlock's victim goes again; nobody who asks for something sees one, nor an error of the driver's own."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import threading
 import time
 
 import pytest
-from peewee import OperationalError
+from peewee import InterfaceError, OperationalError
 
-from models.database import execute, rows, transaction
+from models.database import db, execute, rows, transaction
 from workers.database_errors import retried
 
 
@@ -53,3 +53,19 @@ def test_other_faults_and_those_inside_a_transaction_are_not_tried_again(two_row
     with pytest.raises(OperationalError):
         broken()
     assert len(tries) == 1
+
+
+def test_a_connection_that_is_closed_before_its_rows_are_fetched_is_told_as_any_database_error(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = db.execute_sql
+
+    def closed_meanwhile(*statement: object) -> object:
+        cursor = asked(*statement)
+        db.connection().close()
+        return cursor
+
+    monkeypatch.setattr(db, "execute_sql", closed_meanwhile)
+    with pytest.raises(InterfaceError):
+        rows("SELECT 1")
+    db.close_all()
