@@ -127,9 +127,13 @@ def trade(place: Town, vendors: Vendors, size: Size) -> None:
     In the first half shops sell, and BC's stock changes. Then all are synced once more, and from there on webhooks
     alone must do: somebody sets products of the BigCommerce store too high, and it tells of each until it is heard.
     The WooCommerce shop, which tells only once, tells of products that are right.
+
+    A shop sells only what it has. Below zero the catalogue of BigCommerce shows 0, which is what BC wants there:
+    nothing is written, and the count of what is on hand stays negative, which only a probe of the inventory may find.
     """
     draw = random.Random(SEED + 1)
     truth = {shop: [row for row in shop.truth() if row["expected"] is not None] for shop in place.shops}
+    plenty = {shop: [row for row in found if row["expected"] >= STOCK[0]] for shop, found in truth.items()}
     numbers = sorted({row["key"] for found in truth.values() for row in found})
     ask(place)
     began = time.monotonic()
@@ -139,7 +143,7 @@ def trade(place: Town, vendors: Vendors, size: Size) -> None:
         if number == size.deliveries // 2:
             ask(place)
         shop = place.shops[number % 2]
-        row = draw.choice(truth[shop])
+        row = draw.choice((plenty if selling else truth)[shop])
         if selling:
             change(shop, row, -1)
             if number % 10 == 0:
