@@ -14,6 +14,7 @@ from models import config
 from models.database import configure, db
 from models.migrate import migrate
 from tests.servers import Servers
+from workers import limits
 from workers.broker import broker, connect_sender
 from workers.hints import hints
 
@@ -75,6 +76,7 @@ def settings_on(servers: Servers, patch: pytest.MonkeyPatch) -> Iterator[dict[st
     }
     for name, value in values.items():
         patch.setenv(name, value)
+    limits._records.clear()
     config.settings.cache_clear()
     configure()
     broker.cache_clear()

@@ -1,7 +1,8 @@
 """The Lua scripts of limits.py and breaker.py: each is one atomic step, by the server's own clock.
 
-Answers are `{verdict, milliseconds, record}`, the verdict one of ok, slots, window, pause and forgotten. A record
-names what Redis holds of a limit: another name than the one a process knows means that Redis has forgotten it.
+Answers are `{verdict, milliseconds, record}`, the verdict one of ok, slots, window, pause, settling and forgotten.
+The record names what Redis holds of all limits: another name than the one a process knows means that Redis has
+forgotten them, by FLUSHALL or a restart without data.
 """
 
 from __future__ import annotations
@@ -16,28 +17,51 @@ local paused = redis.call('PTTL', pause)
 if paused > 0 then return {'pause', paused, known_record} end
 """
 
+# One record for all limits: a process that has called one vendor knows that the places at another's are forgotten.
+_RECORD = """
+local record, born, lost = unpack(redis.call('HMGET', fleet, 'record', 'born', 'lost'))
+if not record then
+  record, born = owner, now
+  redis.call('HSET', fleet, 'record', record, 'born', born)
+end
+if known_record ~= '' and known_record ~= record then
+  redis.call('HSETNX', fleet, 'lost', now)
+  return {'forgotten', 0, record}
+end
+born, lost = tonumber(born), tonumber(lost)
+"""
+
+NOTICE = (
+    """
+local fleet, owner, known_record = KEYS[1], ARGV[1], ARGV[2]
+"""
+    + _NOW
+    + _RECORD
+    + """
+return {'ok', 0, record}
+"""
+)
+
 ENTER_SLOTS = (
     """
-local slots, calls, born_key, pause = unpack(KEYS)
+local slots, calls, doubted_key, pause, fleet = unpack(KEYS)
 local owner, lease, at_once, quota = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local window, settle, doubt, known_record = tonumber(ARGV[5]), tonumber(ARGV[6]), ARGV[7], ARGV[8]
 """
     + _NOW
     + _PAUSED
+    + _RECORD
     + """
--- No birth date: a first start, or FLUSHALL took the record of calls. Half the quota, for one window.
-local born = tonumber(redis.call('GET', born_key))
-if not born or doubt == '1' then
-  born = now
-  redis.call('SET', born_key, now)
-end
-local record = string.format('%.0f', born)
-if known_record ~= '' and known_record ~= record then return {'forgotten', 0, record} end
-if now - born < settle then at_once = math.max(1, math.floor(at_once / 2)) end
+if doubt == '1' then redis.call('SET', doubted_key, now, 'PX', math.max(window, settle, 1)) end
+-- Those who held a place are writing it back: until all had the time, nobody knows how many are free.
+if lost and now - lost < settle then return {'settling', lost + settle - now, record} end
+local known_since = math.max(born, tonumber(redis.call('GET', doubted_key)) or 0)
+if now - known_since < settle then at_once = math.max(1, math.floor(at_once / 2)) end
 redis.call('ZREMRANGEBYSCORE', slots, '-inf', now)
 if redis.call('ZCARD', slots) >= at_once then return {'slots', 0, record} end
 if quota > 0 then
-  if now - born < window then quota = math.max(1, math.floor(quota / 2)) end
+  -- The calls of processes that have ended since are told by nobody: half the quota, for one window.
+  if now - known_since < window then quota = math.max(1, math.floor(quota / 2)) end
   redis.call('ZREMRANGEBYSCORE', calls, '-inf', now - window)
   local used = redis.call('ZCARD', calls)
   if used >= quota then
@@ -70,21 +94,16 @@ return 0
 
 ENTER_HEADERS = (
     """
-local flights, state, pause = unpack(KEYS)
+local flights, state, pause, fleet = unpack(KEYS)
 local owner, lease, reserve, unknown, window =
   ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local settle, known_record = tonumber(ARGV[6]), ARGV[7]
 """
     + _NOW
     + _PAUSED
+    + _RECORD
     + """
-local record = redis.call('HGET', state, 'record')
-if not record then
-  record = owner
-  redis.call('HSET', state, 'record', record)
-end
-if known_record ~= '' and known_record ~= record then redis.call('HSET', state, 'forgotten', now) end
-local known = redis.call('HMGET', state, 'left', 'reset', 'quota', 'forgotten')
+local known = redis.call('HMGET', state, 'left', 'reset', 'quota')
 local left, reset = tonumber(known[1]), tonumber(known[2])
 if not left or not reset or now >= reset then
   -- A window of which nothing was heard yet: a guess, which its first answer replaces.
@@ -94,7 +113,7 @@ end
 redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
 local under_way = redis.call('ZCARD', flights)
 -- What was under way as Redis forgot it is not counted any more: one call at a time hears what is left.
-if under_way > 0 and now - (tonumber(known[4]) or 0) < settle then return {'slots', 0, record} end
+if under_way > 0 and lost and now - lost < settle then return {'slots', 0, record} end
 if left - under_way <= reserve then return {'window', reset - now, record} end
 redis.call('ZADD', flights, now + lease, owner)
 redis.call('PEXPIRE', flights, lease * 2)

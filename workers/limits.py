@@ -12,8 +12,11 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+
+import redis
+from redis.commands.core import Script
 
 from workers import limit_scripts, metrics, stopping
 from workers.clients.answers import wait_asked
@@ -29,7 +32,9 @@ BIGCOMMERCE_WINDOW = 30.0  # seconds, where no answer has said so yet
 BIGCOMMERCE_UNKNOWN = 75  # requests: half of what the smallest plan has, until the first answer tells
 BIGCOMMERCE_RESERVE = 5  # requests left to the shop's other apps
 WOOCOMMERCE_AT_ONCE = 4  # a small host runs about as many PHP processes
-SETTLE = 5.0  # seconds after FLUSHALL in which those who hold a place write it back (slot_leases)
+SETTLE = (
+    5.0  # seconds after Redis forgot in which those who hold a place write it back, two renewals and more
+)
 
 SPIN = 0.25  # seconds that a call may wait for a slot: shorter than handing a job back and forth
 NAP = (0.02, 0.05)  # seconds between two looks
@@ -39,6 +44,9 @@ LONGEST_GROWN_PAUSE = 30.0  # half of the minute in which all must be right agai
 REMINDED_AT_ONCE = 1_000  # calls that one script is told of
 SAME_WINDOW_MS = 2_000  # BigCommerce's ends of window that lie closer together are one and the same
 
+_RECORD_KEY = "inventory-sync:limits"
+
+_records: dict[redis.Redis, str] = {}  # of all limits in a Redis, as this process has met it last
 _bounds: dict[str, LocalBound] = {}
 _bounds_lock = threading.Lock()
 
@@ -77,30 +85,43 @@ def pause(scope: str, seconds: float | None) -> float:
         return FIRST_PAUSE if seconds is None else seconds
 
 
-def _remind(scope: str, bound: LocalBound) -> None:
-    """Tell Redis, which has forgotten them, of the calls that this process has made. Raises RedisAwayError."""
-    made = bound.remembered()
-    for start in range(0, len(made), REMINDED_AT_ONCE):
-        arguments: list[str | int] = [round(bound.window * 1000)]
-        for seconds_ago, owner in made[start : start + REMINDED_AT_ONCE]:
-            arguments += [round(seconds_ago * 1000), owner]
-        run_script(limit_scripts.REMEMBER, [_key(scope, "calls")], arguments)
+def _consult(script: str, keys: Sequence[str], arguments: Sequence[str | int]) -> tuple[str, int]:
+    """The verdict and the milliseconds of a script that knows the record. Raises RedisAwayError.
+
+    Where Redis has forgotten the limits, it is told first what this process knows of them.
+    """
+
+    def ask(redis_client: redis.Redis) -> tuple[str, int]:
+        known = _records.get(redis_client, "")
+        answer = Script(redis_client, script)([*keys, _RECORD_KEY], [*arguments, known])
+        verdict, milliseconds, record = answer
+        if verdict == "forgotten":
+            _tell_all(redis_client)
+        _records[redis_client] = record
+        return verdict, int(milliseconds)
+
+    return attempt(ask)
 
 
-def _remind_of_all() -> None:
-    """Of the calls of a process that makes none just now, the others must know as well."""
+def _tell_all(redis_client: redis.Redis) -> None:
+    """Of this process's places and calls at all vendors: others must know of them even if it makes none just now."""
+    leases.renew()
+    remember = Script(redis_client, limit_scripts.REMEMBER)
     for scope, bound in list(_bounds.items()):
-        if bound.remembered() and _record_of(scope) != bound.record:
-            _remind(scope, bound)
+        made = bound.remembered()
+        for start in range(0, len(made), REMINDED_AT_ONCE):
+            arguments: list[str | int] = [round(bound.window * 1000)]
+            for seconds_ago, owner in made[start : start + REMINDED_AT_ONCE]:
+                arguments += [round(seconds_ago * 1000), owner]
+            remember([_key(scope, "calls")], arguments)
 
 
-def _record_of(scope: str) -> str | None:
-    """The name of the record of a scope's calls. Raises RedisAwayError."""
-    found = attempt(lambda redis_client: redis_client.get(_key(scope, "born")))
-    return found if isinstance(found, str) else None
+def _notice() -> None:
+    """A process that makes no call just now notices, too."""
+    _consult(limit_scripts.NOTICE, [], [uuid.uuid4().hex])
 
 
-also_renewed.append(_remind_of_all)
+also_renewed.append(_notice)
 
 
 class _SharedGate:
@@ -137,16 +158,13 @@ class _SharedGate:
     def _take(self, owner: str) -> None:
         give_up = time.monotonic() + SPIN
         while True:
-            verdict, milliseconds, record = self._ask(owner)
+            verdict, milliseconds = self._ask(owner)
             if verdict == "forgotten":
-                _remind(self.scope, self._local)
-            self._local.record = record
+                continue
             if verdict == "ok":
                 leases.hold(owner, self._places)
                 return
-            if verdict == "forgotten":
-                continue
-            seconds = int(milliseconds) / 1000
+            seconds = milliseconds / 1000
             if verdict == "slots":
                 seconds = _between(*NAP)
             if time.monotonic() + seconds > give_up:
@@ -156,8 +174,8 @@ class _SharedGate:
                 raise MustWait(wait, self._reason(verdict))
             time.sleep(min(seconds, 0.1))
 
-    def _ask(self, owner: str) -> tuple[str, int, str]:
-        """The verdict, its milliseconds and the record that it comes from. Raises RedisAwayError."""
+    def _ask(self, owner: str) -> tuple[str, int]:
+        """The verdict and its milliseconds. Raises RedisAwayError."""
         raise NotImplementedError
 
     @property
@@ -184,9 +202,13 @@ class SlotGate(_SharedGate):
         self._at_once, self._quota, self._window, self._settle = at_once, quota, window, settle
         super().__init__(vendor, scope, lambda: LocalBound(max(1, at_once // 2), quota // 2, window))
 
-    def _ask(self, owner: str) -> tuple[str, int, str]:
+    def _ask(self, owner: str) -> tuple[str, int]:
         doubt = self._local.used_lately() > self._quota // 100  # fewer are covered by the margin
-        keys = [self._places, *(_key(self.scope, name) for name in ("calls", "born", "pause"))]
+        keys = [
+            self._places,
+            *(_key(self.scope, name) for name in ("calls", "doubted", "pause")),
+            _RECORD_KEY,
+        ]
         numbers = [
             LEASE_MS,
             self._at_once,
@@ -194,13 +216,12 @@ class SlotGate(_SharedGate):
             round(self._window * 1000),
             round(self._settle * 1000),
         ]
-        arguments: list[str | int] = [owner, *numbers, int(doubt), self._local.record]
-        verdict, milliseconds, record = run_script(limit_scripts.ENTER_SLOTS, keys, arguments)
-        if doubt:
+        verdict, milliseconds = _consult(limit_scripts.ENTER_SLOTS, keys, [owner, *numbers, int(doubt)])
+        if doubt and verdict not in ("pause", "forgotten"):  # those come before it is noted
             self._local.forget()
         if verdict == "ok" and self._quota:
             self._local.made(owner)
-        return verdict, milliseconds, record
+        return verdict, milliseconds
 
 
 class HeaderGate(_SharedGate):
@@ -220,14 +241,11 @@ class HeaderGate(_SharedGate):
         except RedisAwayError:
             return
 
-    def _ask(self, owner: str) -> tuple[str, int, str]:
+    def _ask(self, owner: str) -> tuple[str, int]:
         keys = [self._places, _key(self.scope, "state"), _key(self.scope, "pause")]
         window, settle = round(BIGCOMMERCE_WINDOW * 1000), round(SETTLE * 1000)
         numbers = [LEASE_MS, BIGCOMMERCE_RESERVE, BIGCOMMERCE_UNKNOWN, window, settle]
-        verdict, milliseconds, record = run_script(
-            limit_scripts.ENTER_HEADERS, keys, [owner, *numbers, self._local.record]
-        )
-        return verdict, milliseconds, record
+        return _consult(limit_scripts.ENTER_HEADERS, keys, [owner, *numbers])
 
 
 _HEADERS = ("Requests-Left", "Time-Reset-Ms", "Requests-Quota")
@@ -243,9 +261,7 @@ def _scope(*parts: str) -> str:
 
 
 def _key(scope: str, name: str) -> str:
-    return (
-        f"inventory-sync:limit:{{{scope}}}:{name}"  # the braces keep a scope's keys on one node of a cluster
-    )
+    return f"inventory-sync:limit:{{{scope}}}:{name}"
 
 
 def _between(least: float, most: float) -> float:

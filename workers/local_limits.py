@@ -27,7 +27,6 @@ class LocalBound:
         self._calls: deque[float] = deque()
         self._made: deque[tuple[float, str]] = deque()  # by way of Redis: when, and the place that it took
         self._lock = threading.Lock()
-        self.record = ""  # of the limit in Redis, as this process has met it last
 
     def made(self, owner: str) -> None:
         """A call was let pass by Redis."""

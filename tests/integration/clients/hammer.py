@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import redis
+
     from tests.simulators.handles import BigCommerceHandle
 
 
@@ -24,15 +26,21 @@ class Call:
 
 
 def hammer(
-    *, processes: int, threads: int, seconds: float, at_once: int, quota: int, window: float
+    *,
+    processes: int,
+    threads: int,
+    seconds: float,
+    at_once: int,
+    quota: int = 0,
+    window: float = 60.0,
+    settle: float = 0.0,
+    call_seconds: float = 0.03,
 ) -> list[Call]:
     """Let processes call for `seconds` through one gate whose record is old enough for the whole quota."""
-    from workers.limits import SlotGate
     from workers.redis_client import client
 
-    SlotGate("Vendor", "hammer", at_once=at_once)
-    client().set("inventory-sync:limit:{hammer}:born", 1)
-    arguments = [str(value) for value in (threads, seconds, at_once, quota, window)]
+    be_old(client())
+    arguments = [str(value) for value in (threads, seconds, at_once, quota, window, settle, call_seconds)]
     command = [sys.executable, "-m", "tests.integration.clients.hammer", *arguments]
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) for _ in range(processes)
@@ -45,6 +53,11 @@ def hammer(
             start, end = line.split()
             calls.append(Call(process.pid, float(start), float(end)))
     return calls
+
+
+def be_old(redis_client: redis.Redis) -> None:
+    """Give the limits a record that goes back further than any window, so that whole quotas hold."""
+    redis_client.hset("inventory-sync:limits", mapping={"record": "old", "born": 1})
 
 
 def hammer_store(store: BigCommerceHandle, *, processes: int, threads: int) -> list[subprocess.Popen[str]]:
@@ -71,7 +84,7 @@ def _call_store_for_ever(url: str, store_hash: str, token: str) -> None:
             pass  # the store has counted it
 
 
-def _call_for_ever(gate: object, until: float, calls: list[str]) -> None:
+def _call_for_ever(gate: object, until: float, call_seconds: float, calls: list[str]) -> None:
     from workers.errors import MustWait
     from workers.limits import SlotGate
 
@@ -80,7 +93,7 @@ def _call_for_ever(gate: object, until: float, calls: list[str]) -> None:
         try:
             with gate.enter("items", False):
                 start = time.monotonic()
-                time.sleep(0.03)
+                time.sleep(call_seconds)
                 calls.append(f"{start} {time.monotonic()}")
         except MustWait as wait:
             time.sleep(min(wait.seconds / 4, 0.2))
@@ -94,18 +107,20 @@ def _main() -> None:
         for _ in range(int(threads)):
             threading.Thread(target=_call_store_for_ever, args=where).start()
         return
-    threads, seconds, at_once, quota, window = sys.argv[1:]
-    gate = SlotGate(
-        "Vendor", "hammer", at_once=int(at_once), quota=int(quota), window=float(window), settle=0.0
-    )
+    parties, seconds, at_once, quota, window, settle, call_seconds = map(float, sys.argv[1:])
+    gate = SlotGate("Vendor", "hammer", at_once=int(at_once), quota=int(quota), window=window, settle=settle)
     calls: list[str] = []
-    until = time.monotonic() + float(seconds)
-    crowd = [threading.Thread(target=_call_for_ever, args=(gate, until, calls)) for _ in range(int(threads))]
+    until = time.monotonic() + seconds
+    crowd = [
+        threading.Thread(target=_call_for_ever, args=(gate, until, call_seconds, calls))
+        for _ in range(int(parties))
+    ]
     for thread in crowd:
         thread.start()
     for thread in crowd:
         thread.join()
-    print("\n".join(calls))  # noqa: T201 - read by hammer() above
+    for call in calls:
+        print(call)  # noqa: T201 - read by hammer() above
 
 
 if __name__ == "__main__":
