@@ -143,7 +143,7 @@ def test_four_workers_keep_every_limit_although_redis_forgets_them_in_the_middle
     bc, store = place.simulators.bc, place.store
     bc.set_latency(SCAN_LATENCY_MS)
     runs = ask_for_all()
-    for vendor, calls in ((store, QUOTA * 2 // 3), (bc, FORGET_AT)):
+    for vendor, calls in ((store, QUOTA // 3), (bc, FORGET_AT)):
         eventually(
             lambda vendor=vendor, calls=calls: vendor.total_calls() > calls,  # type: ignore[misc]
             seconds=RUN_SECONDS,
