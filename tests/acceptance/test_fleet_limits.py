@@ -31,10 +31,10 @@ CHANNELS = (1, 3)  # no product is in both
 LATENCY_MS = 100  # else hardly two calls would ever be under way at once
 NUMBERS_LATENCY_MS = LATENCY_MS if FULL_SIZE else 400  # few calls, which are to meet on a busy machine, too
 SCAN_LATENCY_MS = 5 if FULL_SIZE else LATENCY_MS  # a scan makes one call after the other
-BC_PAGE_ROWS = 4 if FULL_SIZE else 500  # full size: both reads take more calls than five minutes allow
-FORGET_AT = (
-    3_500 if FULL_SIZE else 3
-)  # of Business Central's calls: more than half of what five minutes allow
+BC_PAGE_ROWS = 500  # one page holds all that can be asked for by number in one call
+SCAN_PAGE_ROWS = 4 if FULL_SIZE else BC_PAGE_ROWS
+# Of Business Central's calls. Full size: more than half of what five minutes allow.
+FORGET_AT = 3_500 if FULL_SIZE else 3
 RUN_SECONDS = 1_200 if FULL_SIZE else 120
 
 pytestmark = pytest.mark.timeout(2_000)
@@ -112,7 +112,7 @@ def place(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Itera
             latency_ms=LATENCY_MS,
         ) as simulators,
     ):
-        simulators.bc.configure(queued=0, max_page_size=BC_PAGE_ROWS)
+        simulators.bc.configure(queued=0, max_page_size=SCAN_PAGE_ROWS)
         store = simulators.bigcommerce[0]
         store.configure(quota=QUOTA, window_seconds=WINDOW_SECONDS)
         store.set_landing(*LANDING)
@@ -157,6 +157,7 @@ def test_four_workers_keep_every_limit_although_redis_forgets_them_in_the_middle
     # From now on each key is asked for by number: many calls that all may be made at once.
     setting.change("guard_least_skus", 1_000_000)
     execute("UPDATE rm_companies SET item_count = 2000000000")
+    bc.configure(max_page_size=BC_PAGE_ROWS)
     bc.set_latency(NUMBERS_LATENCY_MS)
     before = bc.total_calls()
     runs = ask_for_all()
