@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import redis
 from psycopg2 import sql
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from models.embedded import Runtime, ensure, stop
 from models.embedded.postgres import Postgres
@@ -88,23 +89,24 @@ class Servers:
     def new_database(self, *, migrated: bool = True) -> str:
         """The URL of a database of one's own, copied from the migrated one (or empty)."""
         if not migrated or self._migrate is None:
-            return self._create(f"test_{next(self._numbers)}", "template0")
+            return self._create(f"test_{next(self._numbers)}", "template0", self._admin_connection())
         with self._lock:
             if not self._template_ready:
-                self._migrate(self._create(TEMPLATE, "template0"))
+                self._migrate(self._create(TEMPLATE, "template0", self._admin_connection()))
                 self._emptier.learn(self.admin_url(TEMPLATE))
                 self._template_ready = True
             if self._spare:
                 return self._spare.pop()
-        # The next one is copied while this test runs: a copy takes as long as many a test.
-        copied, self._next = self._next, self._copier.submit(self._copy)
+        # The next one is copied while this test runs: a copy takes as long as many a test. By a connection made here:
+        # connecting reads the environment, and a test that sets a variable meanwhile would crash the process.
+        copied, self._next = self._next, self._copier.submit(self._copy, self._admin_connection())
         if copied is not None:
             with suppress(psycopg2.Error):  # a test may have killed PostgreSQL in the middle of it
                 return copied.result()
-        return self._copy()
+        return self._copy(self._admin_connection())
 
-    def _copy(self) -> str:
-        return self._create(f"test_{next(self._numbers)}", TEMPLATE)
+    def _copy(self, connection: Connection) -> str:
+        return self._create(f"test_{next(self._numbers)}", TEMPLATE, connection)
 
     def take_back(self, url: str) -> None:
         """Keep a database for the next test, emptied, or remove it where that can't be done surely."""
@@ -121,7 +123,8 @@ class Servers:
     def drop_database(self, url: str) -> None:
         """Remove a database, and whoever is still connected to it."""
         name = urlsplit(url).path.removeprefix("/")
-        self._admin(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        self._admin(drop, self._admin_connection())
 
     def redis_url(self, index: int) -> str:
         """The URL of one of Valkey's numbered databases (0 to 1023)."""
@@ -140,16 +143,19 @@ class Servers:
         assert port is not None
         return Postgres(self.runtime.data_dir).admin_url(port, database)
 
-    def _create(self, name: str, template: str) -> str:
+    def _create(self, name: str, template: str, connection: Connection) -> str:
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY")
         self._admin(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
-            )
+            create.format(sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)), connection
         )
         return urlunsplit(urlsplit(self.runtime.database_url)._replace(path=f"/{name}"))
 
-    def _admin(self, statement: sql.Composed) -> None:
-        connection = psycopg2.connect(self.admin_url())
+    def _admin_connection(self) -> Connection:
+        return psycopg2.connect(self.admin_url())
+
+    @staticmethod
+    def _admin(statement: sql.Composed, connection: Connection) -> None:
+        """Run one statement outside a transaction, and close its connection."""
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
