@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +19,7 @@ from typing import Self
 from api import procfile
 
 ROOT = Path(__file__).parent.parent
+PORTS = range(20_000, 32_000)  # Linux gives those from 32,768 on to outgoing connections
 THREADS = 4
 LOG_SHOWN = int(os.environ.get("TEST_LOG_SHOWN", "8000"))  # characters of the processes' log
 
@@ -150,10 +153,12 @@ class Fleet:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on now, and that no outgoing connection takes before somebody does."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def eventually(check: Callable[[], bool], *, seconds: float, every: float = 0.1, what: str = "it") -> None:

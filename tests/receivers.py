@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from api import procfile
-from tests.fleet import LOG_SHOWN, eventually
+from tests.fleet import LOG_SHOWN, eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
@@ -98,10 +97,3 @@ class Gunicorn:
             return False
         finally:
             connection.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
