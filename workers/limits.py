@@ -32,9 +32,7 @@ BIGCOMMERCE_WINDOW = 30.0  # seconds, where no answer has said so yet
 BIGCOMMERCE_UNKNOWN = 75  # requests: half of what the smallest plan has, until the first answer tells
 BIGCOMMERCE_RESERVE = 5  # requests left to the shop's other apps
 WOOCOMMERCE_AT_ONCE = 4  # a small host runs about as many PHP processes
-SETTLE = (
-    5.0  # seconds after Redis forgot in which those who hold a place write it back, two renewals and more
-)
+SETTLE = 5.0  # seconds for all who hold a place to tell a Redis that forgot it: two renewals and more
 
 SPIN = 0.25  # seconds that a call may wait for a slot: shorter than handing a job back and forth
 NAP = (0.02, 0.05)  # seconds between two looks
@@ -46,7 +44,9 @@ SAME_WINDOW_MS = 2_000  # BigCommerce's ends of window that lie closer together 
 
 _RECORD_KEY = "inventory-sync:limits"
 
-_records: dict[redis.Redis, str] = {}  # of all limits in a Redis, as this process has met it last
+# The record of all limits, as this process has met it last. By client: a test has a Redis of its own, and the thread
+# of the one before may still be asking.
+_records: dict[redis.Redis, str] = {}
 _bounds: dict[str, LocalBound] = {}
 _bounds_lock = threading.Lock()
 
@@ -93,8 +93,8 @@ def _consult(script: str, keys: Sequence[str], arguments: Sequence[str | int]) -
 
     def ask(redis_client: redis.Redis) -> tuple[str, int]:
         known = _records.get(redis_client, "")
-        answer = Script(redis_client, script)([*keys, _RECORD_KEY], [*arguments, known])
-        verdict, milliseconds, record = answer
+        run = Script(redis_client, script)
+        verdict, milliseconds, record = run([*keys, _RECORD_KEY], [*arguments, known])
         if verdict == "forgotten":
             _tell_all(redis_client)
         _records[redis_client] = record
@@ -204,11 +204,7 @@ class SlotGate(_SharedGate):
 
     def _ask(self, owner: str) -> tuple[str, int]:
         doubt = self._local.used_lately() > self._quota // 100  # fewer are covered by the margin
-        keys = [
-            self._places,
-            *(_key(self.scope, name) for name in ("calls", "doubted", "pause")),
-            _RECORD_KEY,
-        ]
+        keys = [self._places, *(_key(self.scope, name) for name in ("calls", "doubted", "pause"))]
         numbers = [
             LEASE_MS,
             self._at_once,

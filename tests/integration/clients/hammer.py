@@ -107,13 +107,13 @@ def _main() -> None:
         for _ in range(int(threads)):
             threading.Thread(target=_call_store_for_ever, args=where).start()
         return
-    parties, seconds, at_once, quota, window, settle, call_seconds = map(float, sys.argv[1:])
+    callers, seconds, at_once, quota, window, settle, call_seconds = map(float, sys.argv[1:])
     gate = SlotGate("Vendor", "hammer", at_once=int(at_once), quota=int(quota), window=window, settle=settle)
     calls: list[str] = []
     until = time.monotonic() + seconds
     crowd = [
         threading.Thread(target=_call_for_ever, args=(gate, until, call_seconds, calls))
-        for _ in range(int(parties))
+        for _ in range(int(callers))
     ]
     for thread in crowd:
         thread.start()
