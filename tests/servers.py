@@ -89,10 +89,10 @@ class Servers:
     def new_database(self, *, migrated: bool = True) -> str:
         """The URL of a database of one's own, copied from the migrated one (or empty)."""
         if not migrated or self._migrate is None:
-            return self._create(f"test_{next(self._numbers)}", "template0", self._admin_connection())
+            return self._create(f"test_{next(self._numbers)}", "template0")
         with self._lock:
             if not self._template_ready:
-                self._migrate(self._create(TEMPLATE, "template0", self._admin_connection()))
+                self._migrate(self._create(TEMPLATE, "template0"))
                 self._emptier.learn(self.admin_url(TEMPLATE))
                 self._template_ready = True
             if self._spare:
@@ -103,9 +103,9 @@ class Servers:
         if copied is not None:
             with suppress(psycopg2.Error):  # a test may have killed PostgreSQL in the middle of it
                 return copied.result()
-        return self._copy(self._admin_connection())
+        return self._copy()
 
-    def _copy(self, connection: Connection) -> str:
+    def _copy(self, connection: Connection | None = None) -> str:
         return self._create(f"test_{next(self._numbers)}", TEMPLATE, connection)
 
     def take_back(self, url: str) -> None:
@@ -123,8 +123,7 @@ class Servers:
     def drop_database(self, url: str) -> None:
         """Remove a database, and whoever is still connected to it."""
         name = urlsplit(url).path.removeprefix("/")
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        self._admin(drop, self._admin_connection())
+        self._admin(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def redis_url(self, index: int) -> str:
         """The URL of one of Valkey's numbered databases (0 to 1023)."""
@@ -143,7 +142,7 @@ class Servers:
         assert port is not None
         return Postgres(self.runtime.data_dir).admin_url(port, database)
 
-    def _create(self, name: str, template: str, connection: Connection) -> str:
+    def _create(self, name: str, template: str, connection: Connection | None = None) -> str:
         create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY")
         self._admin(
             create.format(sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)), connection
@@ -153,9 +152,9 @@ class Servers:
     def _admin_connection(self) -> Connection:
         return psycopg2.connect(self.admin_url())
 
-    @staticmethod
-    def _admin(statement: sql.Composed, connection: Connection) -> None:
-        """Run one statement outside a transaction, and close its connection."""
+    def _admin(self, statement: sql.Composed, connection: Connection | None = None) -> None:
+        """Run one statement outside a transaction, and close its connection: the given one, or one of its own."""
+        connection = connection or self._admin_connection()
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
