@@ -10,8 +10,9 @@ from workers import clock
 from workers.clients.shop import ShopClient
 from workers.connections import site_client
 from workers.full_sync.context import load
+from workers.full_sync.settle import in_flight
 from workers.jobs import Done, Work
-from workers.observations import record_gone, record_shop
+from workers.observations import Observed, record_gone, record_shop
 
 PRODUCTS_A_READ = 250
 
@@ -32,13 +33,14 @@ _NOMINEES = """
 def confirm(work: Work) -> Done:
     """Read the nominees by id, deactivate what is gone."""
     run, site = load(work.claim)
-    gone = 0
+    total, observed = 0, Observed(0, 0)
     after = 0
     with site_client(site, work) as client:
         while nominees := _nominees(run.id, site.id, after):
-            gone += _read_again(run.id, site.id, client, nominees)
+            gone, read = _read_again(run.id, site.id, client, nominees)
+            total, observed = total + gone, observed + read
             after = nominees[-1]
-    return Done(result={"deactivated": gone})
+    return Done(result={"deactivated": total, **in_flight(observed)})
 
 
 def _nominees(run_id: int, site_id: int, after: int) -> list[int]:
@@ -46,12 +48,14 @@ def _nominees(run_id: int, site_id: int, after: int) -> list[int]:
     return [product_id for (product_id,) in rows(_NOMINEES, parameters)]
 
 
-def _read_again(run_id: int, site_id: int, client: ShopClient, product_ids: list[int]) -> int:
+def _read_again(
+    run_id: int, site_id: int, client: ShopClient, product_ids: list[int]
+) -> tuple[int, Observed]:
     started = clock.now()
     read = client.read_products(product_ids)
-    record_shop(site_id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
+    observed = record_shop(site_id, read.items, started, settle_seconds=client.settle_seconds, listing=False)
     with transaction():
         gone = record_gone(site_id, product_ids, [item.ref for item in read.items], started)
         # Counted with the rows: should the next read fail, the attempt after it doesn't find these again.
         execute("UPDATE rm_sync_runs SET deactivated = deactivated + %s WHERE id = %s", (gone, run_id))
-    return gone
+    return gone, observed

@@ -101,7 +101,7 @@ def _fewest_calls(run: SyncRun, site: Site) -> int | None:
 def _confirming_read(work: Work, run: SyncRun, site: Site) -> list[NewJob]:
     found = row(
         "SELECT coalesce(sum((result ->> 'in_flight')::bigint), 0) FROM rm_queue"
-        " WHERE run_id = %s AND step = 'list'",
+        f" WHERE run_id = %s AND step IN ('{steps.LIST}', '{steps.CONFIRM}')",
         (run.id,),
     )
     if not found or not found[0]:

@@ -7,6 +7,7 @@ from workers import clock
 from workers.connections import site_client
 from workers.full_sync import steps
 from workers.full_sync.context import load
+from workers.full_sync.settle import in_flight
 from workers.jobs import Done, Work
 from workers.observations import record_shop
 
@@ -40,6 +41,4 @@ def list_page(work: Work) -> Done:
     more = [
         steps.list_job(run.id, site.id, run.priority, dict(cursor), claim.request_id) for cursor in page.more
     ]
-    return Done(
-        jobs=more, result={"changed": observed.changed, "in_flight": observed.in_flight}, record=record
-    )
+    return Done(jobs=more, result={"changed": observed.changed, **in_flight(observed)}, record=record)

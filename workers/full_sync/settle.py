@@ -14,9 +14,10 @@ from models.site import Site
 from workers import clock
 from workers.clients.shop import ItemRef, ShopItem, Tracking
 from workers.connections import site_client
+from workers.full_sync import steps
 from workers.full_sync.requests import InactiveSite, UnknownSite, request_sync
 from workers.jobs import Done, NewJob, Priority, Work
-from workers.observations import record_shop
+from workers.observations import Observed, record_shop
 
 ROWS_A_READ = 1000
 SETTLE_MARGIN_SECONDS = 1.0
@@ -35,14 +36,17 @@ def settle_job(site: Site, run_id: int, settle_seconds: float) -> NewJob:
 
 
 def settle(work: Work) -> Done:
-    """Read again what was written shortly before the run listed; ask for a sync where a write was lost."""
+    """Read again what the run saw in flight; ask for a sync where that was no write that came late.
+
+    The write was lost, or somebody has sold or changed what it had set: had the listing known, it had been pushed.
+    """
     claim = work.claim
     with session():
         site = Site.get_by_id(claim.site_id)
     lost = 0
     after = 0
     with site_client(site, work) as client:
-        while found := _written(int(claim.payload["run"]), client.settle_seconds, after):
+        while found := _flown(int(claim.payload["run"]), client.settle_seconds, after):
             started = clock.now()
             shown = client.read_stock([item.ref for _, item, _ in found])
             items = [
@@ -51,7 +55,7 @@ def settle(work: Work) -> Done:
                 if item.ref in shown
             ]
             record_shop(site.id, items, started, settle_seconds=client.settle_seconds, listing=False)
-            lost += sum(1 for _, item, sent in found if item.ref in shown and shown[item.ref] != sent)
+            lost += sum(1 for _, item, right in found if item.ref in shown and shown[item.ref] not in right)
             after = found[-1][0]
 
     def record() -> None:
@@ -64,18 +68,31 @@ def settle(work: Work) -> Done:
     return Done(result={"lost": lost}, record=record)
 
 
-def _written(run_id: int, settle_seconds: float, after: int) -> list[tuple[int, ShopItem, Any]]:
-    found = rows(
-        """
-        SELECT i.id, i.product_id, i.variant_id, i.sku, i.name, i.tracking, i.shown, i.sent
-        FROM rm_items i JOIN rm_sync_runs r ON r.site_id = i.site_id
-        WHERE r.id = %s AND i.active AND i.id > %s AND i.shown = i.sent
-          AND i.sent_at BETWEEN r.list_started_at - make_interval(secs => %s) AND r.finished_at
-        ORDER BY i.id LIMIT %s
-        """,
-        (run_id, after, settle_seconds, ROWS_A_READ),
+def in_flight(observed: Observed) -> dict[str, Any]:
+    """What a reading of the shop leaves in its job's result for `settle`: how many rows, and of which products."""
+    return {"in_flight": observed.in_flight, "flying": sorted(observed.flying)}
+
+
+# By what the run's own readings saw, not by what the rows say now: since then an event's reading may have found that
+# nothing is in flight there, and have left the difference to the next full sync, which would be tomorrow's.
+_FLOWN = f"""
+    WITH flying AS MATERIALIZED (
+        SELECT DISTINCT flying.product::bigint AS product_id
+        FROM rm_queue q CROSS JOIN jsonb_array_elements_text(q.result -> 'flying') AS flying (product)
+        WHERE q.run_id = %(run)s AND q.step IN ('{steps.LIST}', '{steps.CONFIRM}')
     )
+    SELECT i.id, i.product_id, i.variant_id, i.sku, i.name, i.tracking, i.shown, i.sent, i.wanted
+    FROM rm_sync_runs r JOIN rm_items i ON i.site_id = r.site_id JOIN flying USING (product_id)
+    WHERE r.id = %(run)s AND i.active AND i.wanted IS NOT NULL AND i.id > %(after)s
+      AND i.sent_at BETWEEN r.list_started_at - make_interval(secs => %(settle)s) AND r.finished_at
+    ORDER BY i.id LIMIT %(most)s
+"""
+
+
+def _flown(run_id: int, settle_seconds: float, after: int) -> list[tuple[int, ShopItem, list[int]]]:
+    """Rows with what they may show: what was sent, or what BC has come to want since."""
+    parameters = {"run": run_id, "settle": settle_seconds, "after": after, "most": ROWS_A_READ}
     return [
-        (item_id, ShopItem(ItemRef(product, variant), sku, name, Tracking(tracking), shown), sent)
-        for item_id, product, variant, sku, name, tracking, shown, sent in found
+        (item_id, ShopItem(ItemRef(product, variant), sku, name, Tracking(tracking), shown), right)
+        for item_id, product, variant, sku, name, tracking, shown, *right in rows(_FLOWN, parameters)
     ]

@@ -107,6 +107,22 @@ def test_the_confirming_read_notices_a_lost_write_and_it_is_pushed_again_once(sl
     assert sync(slow.site.id).pushed == 0
 
 
+def test_what_was_sold_after_the_listing_is_no_lost_write(slow: BigCommerceShop) -> None:
+    """It was not in flight when the shop was listed: BC may not have heard of the sale yet."""
+    sold = slow.add_stocked("A-2", 7, shown=2)
+    sync(slow.site.id)
+    slow.handle.land_all()
+    slow.handle.wait_until_landed()
+    slow.handle.sell(1, product_id=sold)
+    let_time_pass(settings().settle_seconds + 5)
+
+    drain()
+
+    assert [read["result"] for read in confirming_reads()] == [{"lost": 0}]
+    assert len(runs()) == 2
+    assert slow.shown(sold) == 6
+
+
 def test_a_site_that_was_paused_meanwhile_gets_no_sync_for_its_lost_write(slow: BigCommerceShop) -> None:
     sync(slow.site.id)
     slow.handle.set_landing(0, 0)

@@ -301,3 +301,44 @@ def test_a_sale_that_undoes_our_last_write_is_seen_once_that_has_settled(store: 
     assert store.item(product)["shown"] == 0
     assert store.shown(product) == 0
     assert len(store.written()) == 1
+
+
+def confirmed_lost() -> list[int]:
+    """How many lost writes the syncs' confirming reads have found, read by read."""
+    found = rows("SELECT (result ->> 'lost')::int FROM rm_queue WHERE kind = 'stock.settle' ORDER BY id")
+    return [lost for (lost,) in found]
+
+
+def test_a_sale_that_a_sync_took_for_a_write_in_flight_is_made_up_for_though_an_event_was_read_first(
+    store: BigCommerceShop,
+) -> None:
+    product = store.add_stocked("UNDONE-2", in_bc=5, shown=4)
+    sync(store.site.id)
+    store.handle.sell(1, product_id=product)
+    assert sync(store.site.id).pushed == 0  # the store shows what it did before our write
+    later(store)
+    happened(store.site, product)
+    do_next(intake.KIND)
+    assert (store.item(product)["shown"], store.shown(product)) == (4, 4)  # sold, and left to the next sync
+
+    drain()
+
+    assert confirmed_lost() == [1]
+    assert store.shown(product) == 5
+
+
+def test_a_sale_that_bc_has_heard_of_meanwhile_needs_no_other_sync(store: BigCommerceShop) -> None:
+    product = store.add_stocked("UNDONE-3", in_bc=5, shown=4)
+    sync(store.site.id)
+    store.handle.sell(1, product_id=product)
+    sync(store.site.id)
+    later(store)
+    store.bc.set_stock({"UNDONE-3": 4})
+    happened(store.site, product)
+    do_next(intake.KIND)
+
+    drain()
+
+    assert confirmed_lost() == [0]
+    assert row("SELECT count(*) FROM rm_sync_runs") == (2,)
+    assert store.shown(product) == 4
