@@ -56,11 +56,11 @@ class ResettingProxy:
                 client.close()
                 continue
             server.settimeout(None)
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
-                self._open |= {client, server}
+                self._open |= {client, server}  # from here on they may be closed at any moment
             for pair in ((client, server), (server, client)):
-                for end in pair:
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 threading.Thread(target=self._pass_on, args=pair, name="proxy", daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
