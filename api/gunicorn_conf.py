@@ -1,7 +1,9 @@
 """How gunicorn runs the web and the webhook role; sizes and addresses stand in the Procfile."""
 
 import os
+from typing import Any
 
+RECEIVER = "receiver"  # among the extensions of its app
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount, not a file name that somebody could guess
 
 worker_class = "gthread"
@@ -15,3 +17,11 @@ control_socket_disable = True
 accesslog = None
 # For whoever turns the access log on: the path without its query, and no header; both may carry secrets.
 access_log_format = '%(h)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
+
+
+def worker_exit(_: object, worker: Any) -> None:
+    """Called in the worker after its last answer: a receiver finishes what it does beside the requests."""
+    app = getattr(worker, "wsgi", None)  # a worker that failed as it started has none
+    receiver = getattr(app, "extensions", {}).get(RECEIVER)
+    if receiver is not None:
+        receiver.end()

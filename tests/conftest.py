@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,10 @@ def environment(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[d
     """
     with settings_on(servers, monkeypatch) as values:
         yield values
+        # It would go on with the next test's database, or leave a connection to this one in the pool.
+        assert "receiver" not in {thread.name for thread in threading.enumerate()}, (
+            "see tests.receivers.receiving"
+        )
 
 
 @contextmanager

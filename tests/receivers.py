@@ -1,4 +1,4 @@
-"""The receivers, or the API and the panel, as a pod runs them: gunicorn by the Procfile's own line, on a free port."""
+"""The receivers in this process, or, as the API and the panel too, as a pod runs them: by gunicorn, on a free port."""
 
 from __future__ import annotations
 
@@ -8,20 +8,38 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from flask import Flask
+
 from api import procfile
+from api.gunicorn_conf import RECEIVER
+from api.receiver.app import create_app
 from tests.fleet import LOG_SHOWN, eventually, free_port
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 30
 
 
+@contextmanager
+def receiving() -> Iterator[Flask]:
+    """The receivers' app in this process. What it does beside the requests ends with the block."""
+    app = create_app()
+    try:
+        yield app
+    finally:
+        app.extensions[RECEIVER].end()
+
+
 class Gunicorn:
-    """One process of a role, `webhook` or `web`; `app` puts another app in its place. Gone at the end."""
+    """One process of a role, `webhook` or `web`, by the Procfile's own line, and gone at the end.
+
+    `app` puts another app in its place.
+    """
 
     def __init__(
         self, environment: Mapping[str, str], app: str | None = None, *, role: str = "webhook"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from flask import Flask
 
 from api import auth, edge, errors, health
+from api.gunicorn_conf import RECEIVER
 from api.receiver.routes import Receiver
 from models.database import configure
 from models.patience import bound_all_waits, within
@@ -30,7 +31,8 @@ def create_app(role: str = "receiver") -> Flask:
     errors.init_app(app)
     auth.init_app(app)
     app.register_blueprint(health.blueprint())
-    app.register_blueprint(Receiver().blueprint())
+    app.extensions[RECEIVER] = receiver = Receiver()
+    app.register_blueprint(receiver.blueprint())
     app.wsgi_app = _in_time(app.wsgi_app)  # type: ignore[method-assign, assignment]
     connect_sender()
     return app

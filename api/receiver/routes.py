@@ -51,6 +51,10 @@ class Receiver:
         )
         return made
 
+    def end(self) -> None:
+        """Finish what is done beside the requests; after the last of them."""
+        self._background.end()
+
     @needs(PUBLIC)  # a delivery proves itself
     def receive(self, platform: str, site_id: int) -> Response:
         """Take one delivery."""

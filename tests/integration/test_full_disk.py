@@ -9,7 +9,6 @@ import pytest
 
 from api.app import create_app
 from api.commands.checkup_disk import check_disk, check_writing
-from api.receiver.app import create_app as create_receiver
 from models import config
 from models.database import DatabaseUnusable, db, execute, row, rows, session
 from models.embedded import room
@@ -19,6 +18,7 @@ from tests.deliveries import delivery, path, site
 from tests.fleet import eventually
 from tests.integration.api.conftest import Caller
 from tests.integration.embedded_help import data_folder, first_line, python
+from tests.receivers import receiving
 from workers import execute as worker
 from workers.database_errors import out_of_space
 from workers.jobs import Done, Kind, Work
@@ -64,7 +64,7 @@ def test_the_api_says_so_and_when_to_come_again(full: None) -> None:
 
 def test_a_delivery_is_turned_away_and_made_up_for_once_there_is_room(full: None) -> None:
     to = site(BIGCOMMERCE)
-    with create_receiver().test_client() as client:
+    with receiving() as app, app.test_client() as client:
         body, headers = delivery(to, 205)
         answer = client.post(path(to), data=body, headers=headers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.receiver.app import create_app
 from models.site import BIGCOMMERCE, WOOCOMMERCE, Site
 from tests.deliveries import (
     STORE_HASH,
@@ -24,6 +24,7 @@ from tests.deliveries import (
     site,
     woocommerce_headers,
 )
+from tests.receivers import receiving
 from workers.hints import hints
 
 FORM = "application/x-www-form-urlencoded"
@@ -66,10 +67,10 @@ fuzzing = settings(
 
 
 @pytest.fixture
-def client(database: str) -> FlaskClient:
-    made = create_app().test_client()
-    hints.use(None)  # Hypothesis watches over `random`, which the thread that sends hints uses too
-    return made
+def client(database: str) -> Iterator[FlaskClient]:
+    with receiving() as app:
+        hints.use(None)  # Hypothesis watches over `random`, which the thread that sends hints uses too
+        yield app.test_client()
 
 
 @pytest.fixture(params=[BIGCOMMERCE, WOOCOMMERCE])

@@ -10,7 +10,6 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.receiver.app import create_app
 from models import crypto
 from models.database import execute, row, rows
 from models.site import BIGCOMMERCE, WOOCOMMERCE, Site
@@ -28,6 +27,7 @@ from tests.deliveries import (
     woocommerce_headers,
 )
 from tests.fleet import eventually
+from tests.receivers import receiving
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 HOUR = 3600
@@ -35,7 +35,7 @@ HOUR = 3600
 
 @pytest.fixture
 def client(database: str) -> Iterator[FlaskClient]:
-    with create_app().test_client() as client:
+    with receiving() as app, app.test_client() as client:
         yield client
 
 
@@ -250,15 +250,17 @@ def test_the_old_secret_counts_until_its_time_and_no_longer(to: Site, database: 
         " webhook_secret_previous_until = now() + interval '1 hour'",
         (crypto.encrypt("the new secret"),),
     )
-    during = create_app().test_client()
-    assert send(during, to, *delivery(to, 205)).status_code == 200
-    assert send(during, to, *delivery(to, 206, secret="the new secret")).status_code == 200
-    assert send(during, to, *delivery(to, 207, secret="a third")).status_code == 401
+    with receiving() as app:
+        during = app.test_client()
+        assert send(during, to, *delivery(to, 205)).status_code == 200
+        assert send(during, to, *delivery(to, 206, secret="the new secret")).status_code == 200
+        assert send(during, to, *delivery(to, 207, secret="a third")).status_code == 401
 
     execute("UPDATE rm_sites SET webhook_secret_previous_until = now()")
-    after = create_app().test_client()  # keys are kept for two seconds: this one has none yet
-    assert send(after, to, *delivery(to, 208)).status_code == 401
-    assert send(after, to, *delivery(to, 209, secret="the new secret")).status_code == 200
+    with receiving() as app:
+        after = app.test_client()  # keys are kept for two seconds: this one has none yet
+        assert send(after, to, *delivery(to, 208)).status_code == 401
+        assert send(after, to, *delivery(to, 209, secret="the new secret")).status_code == 200
 
 
 def test_text_that_postgresql_can_not_keep_is_shown_as_unknown(client: FlaskClient, database: str) -> None:

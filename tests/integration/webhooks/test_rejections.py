@@ -10,11 +10,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.receiver.app import create_app
 from models.database import execute, row, rows
 from models.site import BIGCOMMERCE, WOOCOMMERCE, Site
 from tests.deliveries import SECRET, STORE_HASH, delivery, jobs, logged, path, site
 from tests.fleet import eventually
+from tests.receivers import Gunicorn, receiving
 from workers.webhooks.intake import REJECTED_AN_HOUR, Delivery
 from workers.webhooks.proofs import Verdict
 from workers.webhooks.rejections import Rejections
@@ -35,8 +35,9 @@ def _within_one_hour(database: str) -> None:
 
 
 @pytest.fixture
-def app(database: str) -> Flask:
-    return create_app()
+def app(database: str) -> Iterator[Flask]:
+    with receiving() as app:
+        yield app
 
 
 @pytest.fixture
@@ -75,6 +76,19 @@ def test_the_first_hundred_of_an_hour_are_stored_and_the_rest_is_counted(
     eventually(
         lambda: counted() == [(shop.id, REJECTED_AN_HOUR + 30)], seconds=20, what="the count of the flood"
     )
+
+
+def test_what_was_only_counted_is_stored_before_a_process_ends(
+    environment: dict[str, str], shop: Site
+) -> None:
+    with Gunicorn(environment) as receiver:
+        # The count of the first is written within a second, so of the last at most once we have asked it to end.
+        for _ in range(REJECTED_AN_HOUR + 30):
+            assert receiver.post(path(shop), b"{}", FORGED)[0] == 401
+        receiver.process.terminate()
+        assert receiver.process.wait(timeout=20) == 0
+
+    assert counted() == [(shop.id, REJECTED_AN_HOUR + 30)]
 
 
 def test_many_processes_together_store_a_hundred_and_count_them_all(shop: Site) -> None:

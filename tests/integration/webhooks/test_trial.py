@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 from werkzeug.serving import make_server
 
-from api.receiver.app import create_app
 from models import setting
 from models.database import db, execute, rows, session
 from models.site import BIGCOMMERCE, Site
@@ -18,6 +17,7 @@ from tests.fleet import eventually
 from tests.integration.sync.shops import BigCommerceShop, Shop, WooCommerceShop
 from tests.integration.sync.working import do_next, drain
 from tests.integration.webhooks.registering import again, hooks, ready
+from tests.receivers import receiving
 from workers import sites
 from workers.errors import ConfigurationError
 from workers.forms import parse
@@ -29,13 +29,14 @@ from workers.webhooks.registration import register
 @pytest.fixture
 def receivers(database: str) -> Iterator[str]:
     """The receivers' own app on a free port; gives its address, which is also the public one."""
-    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving() as app:
+        server = make_server("127.0.0.1", 0, app, threaded=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 @contextmanager
