@@ -18,6 +18,7 @@ from workers.full_sync import steps
 from workers.full_sync.requests import InactiveSite, UnknownSite, request_sync
 from workers.jobs import Done, NewJob, Priority, Work
 from workers.observations import Observed, record_shop
+from workers.wording import numbered
 
 ROWS_A_READ = 1000
 SETTLE_MARGIN_SECONDS = 1.0
@@ -61,9 +62,8 @@ def settle(work: Work) -> Done:
     def record() -> None:
         if lost:
             with suppress(InactiveSite, UnknownSite):  # paused or deleted meanwhile: nothing to set right
-                request_sync(
-                    site.id, requested_by=f"{lost} accepted writes that did not show", priority=Priority.NIGHT
-                )
+                why = numbered(lost, "accepted write that does not show", "accepted writes that do not show")
+                request_sync(site.id, requested_by=why, priority=Priority.NIGHT)
 
     return Done(result={"lost": lost}, record=record)
 

@@ -97,6 +97,9 @@ def test_the_confirming_read_notices_a_lost_write_and_it_is_pushed_again_once(sl
 
     assert [read["result"] for read in confirming_reads()] == [{"lost": 1}]
     assert runs() == [("completed", 1), ("completed", 0), ("completed", 1)]
+    assert rows("SELECT max(requested_by) FROM rm_sync_runs WHERE requested_by <> 'test'") == [
+        ("1 accepted write that does not show",)
+    ]
     assert slow.written() == [("A-1", 5), ("A-1", 5)]
     assert slow.shown(product) == 5
 
