@@ -6,6 +6,7 @@ ask for this very one. Its writes are guarded, and wait for the store's lease, l
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from models.database import row, rows, session
@@ -81,13 +82,18 @@ def sync_item(work: Work) -> Done:
     since = clock.now()
     with site_client(site, work) as client:
         confirming = read_again(client, site, [item.product_id])
+    # Not as an event's, which may not raise: what was asked for is done once it is known what the shop shows.
+    again = [
+        replace(job, kind=KIND, payload=work.claim.payload, unique_key=f"{job.unique_key}:item:{item_id}")
+        for job in confirming
+    ]
     item_ids = _decide(work, site, item, since)
 
     def record() -> None:
         parameters = {"asked": item_id, "items": item_ids}
         plan_alone(site, _WHICH, parameters, planner=work.claim, priority=Priority.PERSON, asker="a person")
 
-    return Done(jobs=confirming, result={"outcome": "read", "rows": len(item_ids)}, record=record)
+    return Done(jobs=again, result={"outcome": "read", "rows": len(item_ids)}, record=record)
 
 
 def _decide(work: Work, site: Site, item: Item, since: datetime) -> list[int]:

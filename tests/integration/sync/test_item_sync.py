@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from models.database import execute, row, rows, transaction
-from tests.integration.sync.shops import Shop
+from tests.integration.sync.shops import BigCommerceShop, Shop
 from tests.integration.sync.test_guard import a_day_passes, sell_out, shown, stocked
 from tests.integration.sync.working import drain, let_time_pass, sync
 from tests.integration.webhooks.test_processing import happened, sell, show
@@ -52,6 +52,22 @@ def test_what_has_sold_is_raised_again_where_a_person_asks_for_it(shop: Shop) ->
 
     assert (shop.shown(product), item["shown"], item["drift_since"]) == (5, 5, None)
     assert shop.shown(other) == 3, "nobody asked for this one"
+
+
+def test_a_sale_that_looks_like_our_own_write_in_flight_is_made_up_for_once_that_has_settled(
+    store: BigCommerceShop,
+) -> None:
+    product = store.add_stocked("FLYING-1", in_bc=5, shown=4)
+    sync(store.site.id)
+    sell(store, product, 1)  # as before our write, which BigCommerce may show a minute late
+    sync_item(store, product)
+    assert store.shown(product) == 4
+
+    later(store)
+    drain()
+
+    assert store.shown(product) == 5
+    assert row("SELECT count(*) FROM rm_queue WHERE kind = 'item.sync'") == (2,)
 
 
 def test_business_central_is_asked_now_however_lately_it_was_read(shop: Shop) -> None:
