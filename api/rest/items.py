@@ -142,7 +142,8 @@ def get(path: ItemPath) -> ItemAnswer:
 def sync(path: ItemPath) -> ItemSync:
     """Sync one item now.
 
-    The shop and Business Central are asked what holds, and what differs is written, also upwards.
+    The shop and Business Central are asked what holds, and what differs is written, also upwards. BigCommerce may
+    show a write a minute late: where the product looks as before our last one, a second job asks again after that.
     """
     job_id = request_item_sync(path.item_id, requested_by=requested_by(), request_id=routes.request_id())
     return ItemSync(job_id=job_id)
