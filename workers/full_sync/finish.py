@@ -14,7 +14,7 @@ from workers.connections import site_client
 from workers.full_sync import progress, steps
 from workers.full_sync.compare import fewest_push_calls
 from workers.full_sync.context import load
-from workers.full_sync.settle import settle_job
+from workers.full_sync.settle import last_in_flight, settle_job
 from workers.jobs import Done, NewJob, Work
 
 
@@ -99,12 +99,8 @@ def _fewest_calls(run: SyncRun, site: Site) -> int | None:
 
 
 def _confirming_read(work: Work, run: SyncRun, site: Site) -> list[NewJob]:
-    found = row(
-        "SELECT coalesce(sum((result ->> 'in_flight')::bigint), 0) FROM rm_queue"
-        f" WHERE run_id = %s AND step IN ('{steps.LIST}', '{steps.CONFIRM}')",
-        (run.id,),
-    )
-    if not found or not found[0]:
+    sent = last_in_flight(run.id)
+    if sent is None:
         return []
     with site_client(site, work) as client:
-        return [settle_job(site, run.id, client.settle_seconds)]
+        return [settle_job(site, run.id, sent, client.settle_seconds)]

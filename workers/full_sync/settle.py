@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from models.database import rows, session
+from models.database import row, rows, session
 from models.site import Site
 from workers import clock
 from workers.clients.shop import ItemRef, ShopItem, Tracking
@@ -21,18 +21,20 @@ from workers.observations import Observed, record_shop
 from workers.wording import numbered
 
 ROWS_A_READ = 1000
-SETTLE_MARGIN_SECONDS = 1.0
+# Later than an event's own confirming read, which lowers at once what shows too much: no sync is needed for that.
+SETTLE_MARGIN_SECONDS = 3.0
 
 
-def settle_job(site: Site, run_id: int, settle_seconds: float) -> NewJob:
-    """The read for what a run saw in flight: not before the last write has settled."""
+def settle_job(site: Site, run_id: int, sent: int, settle_seconds: float) -> NewJob:
+    """The read for what a run saw in flight: once the last of it has settled, which was `sent` (seconds since 1970)."""
+    due = sent + settle_seconds + SETTLE_MARGIN_SECONDS
     return NewJob(
         kind="stock.settle",
         priority=Priority.NIGHT,
         payload={"run": run_id},
         site_id=site.id,
         unique_key=f"run:{run_id}:settle",
-        delay_seconds=settle_seconds + SETTLE_MARGIN_SECONDS,
+        delay_seconds=max(due - clock.now().timestamp(), 0.0),
     )
 
 
@@ -69,22 +71,34 @@ def settle(work: Work) -> Done:
 
 
 def in_flight(observed: Observed) -> dict[str, Any]:
-    """What a reading of the shop leaves in its job's result for `settle`: how many rows, and of which products."""
-    return {"in_flight": observed.in_flight, "flying": sorted(observed.flying)}
+    """What a reading of the shop leaves in its job's result for `settle`: how many rows; products, and when sent."""
+    return {"in_flight": observed.in_flight, "flying": dict(observed.flying)}
+
+
+def last_in_flight(run_id: int) -> int | None:
+    """When the last write was sent that a run saw in flight (seconds since 1970)."""
+    found = row(f"{_FLYING} SELECT max(sent) FROM flying", {"run": run_id})
+    return found[0] if found else None
 
 
 # By what the run's own readings saw, not by what the rows say now: since then an event's reading may have found that
 # nothing is in flight there, and have left the difference to the next full sync, which would be tomorrow's.
-_FLOWN = f"""
+_FLYING = f"""
     WITH flying AS MATERIALIZED (
-        SELECT DISTINCT flying.product::bigint AS product_id
-        FROM rm_queue q CROSS JOIN jsonb_array_elements_text(q.result -> 'flying') AS flying (product)
+        SELECT flying.product::bigint AS product_id, max(flying.sent::bigint) AS sent
+        FROM rm_queue q CROSS JOIN jsonb_each_text(q.result -> 'flying') AS flying (product, sent)
         WHERE q.run_id = %(run)s AND q.step IN ('{steps.LIST}', '{steps.CONFIRM}')
+        GROUP BY flying.product
     )
+"""
+# What was written once more since then is another's to confirm.
+_FLOWN = f"""
+    {_FLYING}
     SELECT i.id, i.product_id, i.variant_id, i.sku, i.name, i.tracking, i.shown, i.sent, i.wanted
     FROM rm_sync_runs r JOIN rm_items i ON i.site_id = r.site_id JOIN flying USING (product_id)
     WHERE r.id = %(run)s AND i.active AND i.wanted IS NOT NULL AND i.id > %(after)s
-      AND i.sent_at BETWEEN r.list_started_at - make_interval(secs => %(settle)s) AND r.finished_at
+      AND i.sent_at >= r.list_started_at - make_interval(secs => %(settle)s)
+      AND extract(epoch FROM i.sent_at)::bigint <= flying.sent
     ORDER BY i.id LIMIT %(most)s
 """
 

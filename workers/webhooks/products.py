@@ -139,10 +139,11 @@ def read_again(client: ShopClient, site: Site, product_ids: Sequence[int]) -> li
     settle = client.settle_seconds
     observed = record_shop(site.id, read.items, started, settle_seconds=settle, listing=False)
     record_gone(site.id, product_ids, [item.ref for item in read.items], started)
-    return [_confirming(site, product, sent, settle) for product, sent in observed.flying.items()]
+    landed = settle + SETTLE_MARGIN_SECONDS - started.timestamp()
+    return [_confirming(site, product, sent, sent + landed) for product, sent in observed.flying.items()]
 
 
-def _confirming(site: Site, product_id: int, sent: int, settle_seconds: float) -> NewJob:
+def _confirming(site: Site, product_id: int, sent: int, delay_seconds: float) -> NewJob:
     """One read more, once the last write must show: until then it may be late, or a sale has undone it."""
     return NewJob(
         kind=PRODUCT_EVENT,
@@ -151,7 +152,7 @@ def _confirming(site: Site, product_id: int, sent: int, settle_seconds: float) -
         payload={"product": product_id},
         site_id=site.id,
         unique_key=f"site:{site.id}:product:{product_id}:sent:{sent}",
-        delay_seconds=settle_seconds + SETTLE_MARGIN_SECONDS,
+        delay_seconds=delay_seconds,
     )
 
 

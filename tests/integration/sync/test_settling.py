@@ -10,6 +10,7 @@ from models.config import settings
 from models.database import rows
 from tests.integration.sync.shops import BigCommerceShop, WooCommerceShop
 from tests.integration.sync.working import drain, let_time_pass, sync
+from workers.full_sync.settle import SETTLE_MARGIN_SECONDS
 
 NOT_IN_THIS_TEST = 5_000.0  # seconds until an accepted write lands
 
@@ -49,7 +50,31 @@ def test_a_sync_within_the_landing_time_pushes_nothing_and_asks_for_one_confirmi
     assert slow.written() == [("A-1", 5)]
     (read,) = confirming_reads()
     assert read["status"] == "pending"
-    assert 0 < read["due_in"] <= settings().settle_seconds + 1.5
+    assert 0 < read["due_in"] - settings().settle_seconds <= SETTLE_MARGIN_SECONDS + 0.5
+
+
+def test_the_confirming_read_waits_for_the_write_and_not_once_more_for_the_run(slow: BigCommerceShop) -> None:
+    let_time_pass(settings().settle_seconds - 20)
+
+    sync(slow.site.id)
+
+    (read,) = confirming_reads()
+    assert 15 < read["due_in"] <= 20 + SETTLE_MARGIN_SECONDS + 0.5
+
+
+def test_what_was_written_again_after_the_listing_is_another_readings_to_confirm(
+    slow: BigCommerceShop,
+) -> None:
+    """Else each sync of a busy shop would ask for one more."""
+    sync(slow.site.id)
+    slow.bc.set_stock({"A-1": 9})
+    let_time_pass(settings().settle_seconds - 1)
+    assert sync(slow.site.id).pushed == 1
+    let_time_pass(10)
+
+    drain()
+
+    assert confirming_reads()[0]["result"] == {"lost": 0}
 
 
 def test_a_change_of_the_name_is_stored_and_the_write_in_flight_is_left_to_land(

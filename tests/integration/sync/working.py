@@ -25,6 +25,13 @@ _CLOCKS = {
     "rm_queue": ("available_at", "hinted_at", "started_at", "finished_at", "created_at", "updated_at"),
     "rm_pushes": ("sent_at", "decided_at"),
 }
+# When what a listing saw in flight was sent, in seconds since 1970.
+_FLYING_EARLIER = """
+    UPDATE rm_queue SET result = jsonb_set(result, '{flying}', (
+        SELECT coalesce(jsonb_object_agg(key, value::bigint - %s::bigint), '{}')
+        FROM jsonb_each_text(result -> 'flying')))
+    WHERE result ? 'flying'
+"""
 
 
 def drain(until: Callable[[], bool] = lambda: False) -> None:
@@ -77,6 +84,7 @@ def let_time_pass(seconds: float) -> None:
         for table, columns in _CLOCKS.items():
             moved = ", ".join(f"{column} = {column} - make_interval(secs => %s)" for column in columns)
             execute_sql(f"UPDATE {table} SET {moved}", (seconds,) * len(columns))
+        execute_sql(_FLYING_EARLIER, (seconds,))
 
 
 def _next_due(refused: set[int]) -> int | None:
