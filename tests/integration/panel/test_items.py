@@ -277,22 +277,18 @@ def test_its_past_says_what_each_write_was_for(viewer: Person, outlet: int, flag
     told = delivery(outlet, product_id=12, job_id=event)
     push(item_id, job(payload=f'{{"asked_by": {event}}}'), 4, 5)
     asked = job("item.sync", "completed", payload='{"requested_by": "user anna"}')
-    push(
-        item_id,
-        job(payload=f'{{"asked_by": {asked}}}'),
-        3,
-        4,
-        "failed",
-        reason="refused",
-        message="SKU is locked",
-    )
+    persons = job(payload=f'{{"asked_by": {asked}}}')
+    push(item_id, persons, 3, 4, "failed", reason="refused", message="SKU is locked")
+    execute("UPDATE rm_items SET sent = 4, shown_before = 3, sent_at = now(), sent_by_job = %s", (persons,))
     push(item_id, job(), 2, 3)
 
     page = viewer.text(f"/items/{item_id}")
 
     assert f'for <a href="/runs/{run[0]}">sync {run[0]}</a>, asked for by schedule' in page
     assert f'<a href="/webhook-log/{told}">delivery {told}</a>' in page
-    assert f'<a href="/queues/jobs/{asked}">user anna</a>, who asked for this item' in page
+    assert (
+        f'<a href="/queues/jobs/{asked}">user anna</a>, who asked for this item; it showed 3 before' in page
+    )
     assert "for a cause that is no longer kept" in page
     assert "SKU is locked" in page
     assert f'href="/items/{other}"' in page
