@@ -6,7 +6,6 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.app import create_app
-from api.receiver.app import create_app as create_receiver
 from models.database import execute, row, rows
 from models.site import Site
 from tests import deliveries
@@ -14,6 +13,7 @@ from tests.fleet import Fleet, eventually
 from tests.integration.api.bodies import company, refused, woocommerce
 from tests.integration.api.conftest import Caller
 from tests.places import delete_what_leaves
+from tests.receivers import receiving
 from workers import companies, item_sync, leaving, ledger, maintenance, sites
 from workers.errors import UnknownRecord
 from workers.forms import parse
@@ -95,7 +95,8 @@ def test_a_deleted_site_is_unknown_at_once_and_its_name_and_shop_are_free(
     with pytest.raises(UnknownSite):
         request_sync(gone.id, requested_by="test")
     body, headers = deliveries.delivery(gone, 205)
-    answer = create_receiver().test_client().post(deliveries.path(gone), data=body, headers=headers)
+    with receiving() as app:
+        answer = app.test_client().post(deliveries.path(gone), data=body, headers=headers)
     assert refused(answer, 404, "unknown_site")
     assert left(gone)[0] == OTHERS, "all that while its rows are still there"
 
