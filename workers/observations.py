@@ -26,19 +26,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """changed: rows written. in_flight: rows that still show what they did before a write that is settling.
+    """changed: rows written. flying: products of which a row still shows what it did before a write that is settling.
 
-    flying: their products, each with when its last write was sent (seconds since 1970).
+    Each with when its last write was sent (seconds since 1970).
     """
 
-    changed: int
-    in_flight: int
+    changed: int = 0
     flying: Mapping[int, int] = field(default_factory=dict)
 
     def __add__(self, other: Observed) -> Observed:
-        return Observed(
-            self.changed + other.changed, self.in_flight + other.in_flight, {**self.flying, **other.flying}
-        )
+        """Of a product whose variants were observed in both, the later write counts."""
+        later = {product: max(sent, self.flying.get(product, sent)) for product, sent in other.flying.items()}
+        return Observed(self.changed + other.changed, {**self.flying, **later})
 
 
 def batched(values: Iterable[T], size: int = BATCH_ROWS) -> Iterator[list[T]]:
@@ -64,7 +63,7 @@ _RECORD_SHOP = f"""
             product_id bigint, variant_id bigint, sku text, sku_full_key text, sku_key text, name text,
             tracking text, shown bigint)
     ), flying AS (
-        SELECT product_id, count(*) AS number, max(extract(epoch FROM i.sent_at))::bigint AS sent_at
+        SELECT product_id, max(extract(epoch FROM i.sent_at))::bigint AS sent_at
         FROM rm_items i JOIN new USING (product_id, variant_id)
         WHERE i.site_id = %(site)s AND i.sent_at > %(started)s - make_interval(secs => %(settle)s)
           AND i.shown = i.sent AND new.shown = i.shown_before AND i.sent <> i.shown_before
@@ -88,7 +87,7 @@ _RECORD_SHOP = f"""
                OR (rm_items.shown IS DISTINCT FROM excluded.shown AND NOT coalesce({_FLYING}, false)))
         RETURNING 1
     )
-    SELECT (SELECT count(*) FROM written), (SELECT coalesce(sum(number), 0)::bigint FROM flying),
+    SELECT (SELECT count(*) FROM written),
            (SELECT coalesce(jsonb_object_agg(product_id, sent_at), '{{}}') FROM flying)
 """
 
@@ -107,9 +106,9 @@ def record_shop(
     """
     latest = {item.ref: item for item in items}
     ordered = [latest[ref] for ref in sorted(latest, key=lambda ref: (ref.product_id, ref.variant_id))]
-    total = Observed(0, 0)
+    total = Observed()
     for batch in batched(ordered):
-        changed, in_flight, flying = _write_shop(
+        changed, flying = _write_shop(
             {
                 "rows": json.dumps([_shop_row(item) for item in batch]),
                 "site": site_id,
@@ -118,7 +117,7 @@ def record_shop(
                 "always": not listing,
             }
         )
-        total += Observed(changed, in_flight, {int(product): sent for product, sent in flying.items()})
+        total += Observed(changed, {int(product): sent for product, sent in flying.items()})
     return total
 
 

@@ -33,7 +33,7 @@ _NOMINEES = """
 def confirm(work: Work) -> Done:
     """Read the nominees by id, deactivate what is gone."""
     run, site = load(work.claim)
-    total, observed = 0, Observed(0, 0)
+    total, observed = 0, Observed()
     after = 0
     with site_client(site, work) as client:
         while nominees := _nominees(run.id, site.id, after):

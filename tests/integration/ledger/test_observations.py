@@ -19,7 +19,7 @@ from models.database import execute, rows
 from tests.integration.ledger.helpers import THREADS, at_once, deadlocks
 from workers.clients.business_central import BcItem
 from workers.clients.shop import ItemRef, ShopItem, Tracking
-from workers.observations import record_gone, record_shop, record_stock
+from workers.observations import BATCH_ROWS, record_gone, record_shop, record_stock
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 PRODUCTS = 4
@@ -195,6 +195,26 @@ def test_an_old_read_that_misses_a_product_does_not_take_away_what_a_newer_one_s
     assert record_gone(site_id, [1], [], _began(1)) == 0
 
     assert rows("SELECT active FROM rm_items") == [(True,)]
+
+
+def test_of_a_product_in_two_batches_the_last_write_counts_as_in_flight(site_id: int) -> None:
+    """Else the confirming read would leave out the variant that was written last."""
+    variants = [
+        ShopItem(ItemRef(1, number), f"SKU-{number}", "a shirt", Tracking.VARIANT, 5)
+        for number in range(1, BATCH_ROWS + 2)
+    ]
+    record_shop(site_id, variants, _began(0), settle_seconds=SETTLE_SECONDS, listing=True)
+    earlier, later = int(_began(10).timestamp()), int(_began(20).timestamp())
+    execute(
+        "UPDATE rm_items SET shown = 6, sent = 6, shown_before = 5,"
+        " sent_at = to_timestamp(CASE WHEN variant_id = 1 THEN %s ELSE %s END)"
+        " WHERE variant_id IN (1, %s)",
+        (later, earlier, BATCH_ROWS + 1),
+    )
+
+    observed = record_shop(site_id, variants, _began(30), settle_seconds=SETTLE_SECONDS, listing=True)
+
+    assert observed.flying == {1: later}
 
 
 def test_a_crowd_that_writes_the_same_rows_in_every_order_ends_without_a_deadlock(
